@@ -1,0 +1,41 @@
+/** An EUI-48 hardware address in its one canonical form: lower case, colons (`52:54:00:12:34:56`). */
+export type Mac = string & { readonly __brand: "Mac" };
+
+const canonical = /^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/;
+
+/**
+ * Reads a MAC address as people and firmware write it: `52:54:00:12:34:56`, `52-54-00-12-34-56`,
+ * `5254.0012.3456`, `525400123456`, in either case. Undefined when it is none, and for the two addresses that
+ * can belong to no single port: all zeros and group addresses (IEEE 802, I/G bit).
+ */
+export function parseMac(text: string): Mac | undefined {
+  const lower = text.toLowerCase();
+  if (!/^(?:[0-9a-f]{2}([:-]?)(?:[0-9a-f]{2}\1){4}[0-9a-f]{2}|(?:[0-9a-f]{4}\.){2}[0-9a-f]{4})$/.test(lower)) {
+    return undefined;
+  }
+  const digits = lower.replaceAll(/[^0-9a-f]/g, "");
+  const mac = (digits.match(/../g) ?? []).join(":");
+  if (!canonical.test(mac) || mac === "00:00:00:00:00:00") return undefined;
+  if (Number.parseInt(digits.slice(0, 2), 16) & 1) return undefined;
+  return mac as Mac;
+}
+
+/** The MAC in six bytes of a packet. */
+export function macFromBytes(bytes: Uint8Array): Mac {
+  return Array.from(bytes.subarray(0, 6), (byte) => byte.toString(16).padStart(2, "0")).join(":") as Mac;
+}
+
+export function macToBytes(mac: Mac): Uint8Array {
+  return Uint8Array.from(mac.split(":"), (pair) => Number.parseInt(pair, 16));
+}
+
+/** The MAC `step` places on, as ports of one batch are numbered; undefined past the end of the vendor's range. */
+export function nextMac(mac: Mac, step: number): Mac | undefined {
+  const value = BigInt(`0x${mac.replaceAll(":", "")}`) + BigInt(step);
+  return value > 0xffffffffffffn ? undefined : parseMac(value.toString(16).padStart(12, "0"));
+}
+
+/** As iPXE's `${net0/mac:hexhyp}` and PXELINUX's file names have it: hyphens. */
+export function hyphenated(mac: Mac): string {
+  return mac.replaceAll(":", "-");
+}

@@ -1,0 +1,14 @@
+import type { Ipv4 } from "../lib/ipv4.ts";
+import type { Mac } from "../lib/mac.ts";
+import type { ClusterNode, Group } from "./node.ts";
+
+/** The inventory as every server reads it: in memory, current, synchronous. Look-ups never write. */
+export type Directory = {
+  byMac: (mac: Mac) => ClusterNode | undefined;
+  byIp: (ip: Ipv4) => ClusterNode | undefined;
+  byName: (name: string) => ClusterNode | undefined;
+  /** Sorted by name, numbers in numerical order. */
+  nodes: () => readonly ClusterNode[];
+  group: (name: string) => Group | undefined;
+  groups: () => readonly Group[];
+};
