@@ -31,8 +31,6 @@ export type Config = {
   sharedDirectory: string;
   /** Where undionly.kpxe and its like lie. */
   loaderDirectory: string;
-  /** Further directories of TFTP files are a node's business; this one holds files served as they are. */
-  tftpDirectory?: string;
   /** A public key a line, put into every node's root account. */
   authorizedKeys: readonly string[];
   kernelArguments: readonly string[];

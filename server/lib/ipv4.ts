@@ -31,7 +31,8 @@ export function ipv4FromNumber(value: number): Ipv4 {
 /** Reads `10.0.1.0/24`; undefined unless it is a network address with a prefix of 1 to 30 bits. */
 export function parseSubnet(text: string): Subnet | undefined {
   const [address, bitsText, ...rest] = text.split("/");
-  if (address === undefined || bitsText === undefined || rest.length > 0 || !/^\d{1,2}$/.test(bitsText)) return undefined;
+  if (address === undefined || bitsText === undefined || rest.length > 0 || !/^\d{1,2}$/.test(bitsText))
+    return undefined;
   const base = parseIpv4(address);
   const bits = Number(bitsText);
   if (base === undefined || bits < 1 || bits > 30) return undefined;

@@ -10,7 +10,9 @@ const canonical = /^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/;
  */
 export function parseMac(text: string): Mac | undefined {
   const lower = text.toLowerCase();
-  if (!/^(?:[0-9a-f]{2}([:-]?)(?:[0-9a-f]{2}\1){4}[0-9a-f]{2}|(?:[0-9a-f]{4}\.){2}[0-9a-f]{4})$/.test(lower)) {
+  if (
+    !/^(?:[0-9a-f]{2}([:-]?)(?:[0-9a-f]{2}\1){4}[0-9a-f]{2}|(?:[0-9a-f]{4}\.){2}[0-9a-f]{4})$/.test(lower)
+  ) {
     return undefined;
   }
   const digits = lower.replaceAll(/[^0-9a-f]/g, "");

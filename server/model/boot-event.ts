@@ -16,7 +16,14 @@ export type DhcpClientKind = "firmware" | "ipxe" | "system";
  * All that the servers can observe of one machine's boot. `mac` is the port that asked: the tracker finds the node.
  */
 export type BootEvent = { mac: Mac; atMs: number } & (
-  | { kind: "offered"; ip: Ipv4; client: DhcpClientKind; firmware: string; vendorClass?: string; bootFile?: string }
+  | {
+      kind: "offered";
+      ip: Ipv4;
+      client: DhcpClientKind;
+      firmware: string;
+      vendorClass?: string;
+      bootFile?: string;
+    }
   | ({ kind: "loader" } & Transfer)
   | { kind: "script"; bytes: number; known: boolean }
   | ({ kind: "kernel" } & Transfer)
@@ -32,7 +39,11 @@ export type BootEvent = { mac: Mac; atMs: number } & (
   | { kind: "lost"; silentMs: number }
   | { kind: "returned" }
   /** We could not give what was asked for: the step it would have been, and why. */
-  | { kind: "refused"; step: "offered" | "loader" | "script" | "kernel" | "initrd" | "overlay" | "credential"; message: string }
+  | {
+      kind: "refused";
+      step: "offered" | "loader" | "script" | "kernel" | "initrd" | "overlay" | "credential";
+      message: string;
+    }
 );
 
 export type BootEventKind = BootEvent["kind"];

@@ -1,7 +1,17 @@
 import type { BootEventKind } from "./boot-event.ts";
 
 /** Where a machine stands. The first eight are a boot's steps, in order. */
-export const bootSteps = ["offered", "loader", "script", "kernel", "initrd", "overlay", "starting", "root", "up"] as const;
+export const bootSteps = [
+  "offered",
+  "loader",
+  "script",
+  "kernel",
+  "initrd",
+  "overlay",
+  "starting",
+  "root",
+  "up",
+] as const;
 
 export type BootStep = (typeof bootSteps)[number];
 
