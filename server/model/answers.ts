@@ -1,0 +1,188 @@
+import type { Hardware, Load } from "../../agent/contract.ts";
+import type { Fault } from "../lib/errors.ts";
+import type { BootEvent } from "./boot-event.ts";
+import type { DiscoveredMachine, Group, Lease } from "./node.ts";
+import type { Phase } from "./phase.ts";
+
+/**
+ * What the head's API takes and gives, as JSON. The command line is its only client so far; `--json` prints these very
+ * shapes. Times are milliseconds since 1970 and end in `Ms`.
+ *
+ *     GET    /api/status                                   StatusAnswer
+ *     GET    /api/nodes?range=RANGE                        { nodes: NodeAnswer[] }
+ *     POST   /api/nodes            AddNodesRequest         ChangeAnswer
+ *     PATCH  /api/nodes            SetNodesRequest         ChangeAnswer
+ *     DELETE /api/nodes            RemoveNodesRequest      ChangeAnswer
+ *     GET    /api/groups                                   { groups: Group[] }
+ *     POST   /api/groups           SetGroupRequest         ChangeAnswer     adds
+ *     PATCH  /api/groups           SetGroupRequest         ChangeAnswer
+ *     DELETE /api/groups           { name, dryRun? }       ChangeAnswer
+ *     GET    /api/leases                                   { leases: LeaseAnswer[] }
+ *     GET    /api/discovered                               { machines: DiscoveredMachine[] }
+ *     GET    /api/images                                   { images: ImageVersion[] }
+ *     GET    /api/events?range=RANGE&limit=N               { events: EventAnswer[] }   newest last
+ *     GET    /api/events/stream?range=RANGE                server-sent events, `data:` is an EventAnswer
+ *     GET    /api/why/NODE-OR-MAC                          WhyAnswer
+ *     GET    /api/render/NODE                              RenderAnswer
+ *
+ * Every refusal is a ProblemAnswer with the status of its code (lib/errors.ts).
+ */
+export type ProblemAnswer = {
+  code: string;
+  message: string;
+  faults: readonly Fault[];
+  hint?: string;
+};
+
+export type NodeAnswer = {
+  name: string;
+  macs: readonly string[];
+  ip: string;
+  groups: readonly string[];
+  /** As set on the node itself. */
+  image?: string;
+  /** What it boots, after groups and the head's default: `name@version`, or `name` while it has no version. */
+  effectiveImage: string;
+  kernelArguments: readonly string[];
+  phase: Phase;
+  phaseSinceMs?: number;
+  lastHeartbeatMs?: number;
+  hardware?: Hardware;
+  load?: Load;
+  sshHostKey: string;
+  machineId: string;
+  addedAtMs: number;
+};
+
+/** Values of flags, as text: the head checks them all and reports every fault at once. */
+export type AddNodesRequest = {
+  range: string;
+  /** Each item is one more port of every node: a MAC, `MAC+` counting up node by node, or one MAC a node with commas. */
+  macs?: readonly string[];
+  /** An address, `ADDRESS+` counting up, or one a node with commas; absent: the lowest free outside the pool. */
+  ip?: string;
+  groups?: readonly string[];
+  image?: string;
+  kernelArguments?: readonly string[];
+  /** Ports from the machines seen: MACs, or `true` for as many as needed in the order seen. */
+  fromDiscovered?: readonly string[] | true;
+  dryRun?: boolean;
+};
+
+export type SetNodesRequest = {
+  range: string;
+  /** Replaces the ports. */
+  macs?: readonly string[];
+  addMacs?: readonly string[];
+  ip?: string;
+  /** Replaces the groups. */
+  groups?: readonly string[];
+  /** Empty text: no longer set. */
+  image?: string;
+  kernelArguments?: readonly string[];
+  rename?: string;
+  dryRun?: boolean;
+};
+
+export type RemoveNodesRequest = { range: string; dryRun?: boolean };
+
+export type SetGroupRequest = {
+  name: string;
+  /** Empty text: no longer set. */
+  image?: string;
+  kernelArguments?: readonly string[];
+  dryRun?: boolean;
+};
+
+/** What was changed, or would be. `failed` is not empty only where others of the range went through. */
+export type ChangeAnswer = {
+  dryRun: boolean;
+  /** Names, in the order of the range. */
+  changed: readonly string[];
+  /** Names whose settings were so already. */
+  unchanged: readonly string[];
+  failed: readonly { name: string; message: string }[];
+  /** One line a change, for people: `n001: ip 10.0.1.1 -> 10.0.1.9`. */
+  lines: readonly string[];
+};
+
+export type LeaseAnswer = Lease & {
+  /** The inventory's name for it. */
+  node?: string;
+  /** `reserved`: a node's own address; `pool`: dynamic. */
+  origin: "reserved" | "pool";
+  expired: boolean;
+};
+
+/** A boot event with the number of its boot, and the node when it is one's. */
+export type EventAnswer = BootEvent & { sequence: number; node?: string; boot: number; text: string };
+
+export type StatusAnswer = {
+  version: string;
+  /** False when the command answered from the store because no head runs. */
+  running: boolean;
+  pid: number;
+  startedAtMs: number;
+  config: string;
+  interface: string;
+  address: string;
+  subnet: string;
+  pool: string;
+  parts: readonly PartStatus[];
+  nodes: Readonly<Record<string, number>>;
+  unknownMachines: number;
+  leases: number;
+  images: number;
+};
+
+export type PartStatus = {
+  name: "dhcp" | "tftp" | "http" | "nfs" | "database" | "schedules";
+  state: "running" | "starting" | "backing-off" | "failed" | "stopped";
+  detail: string;
+  counters: Readonly<Record<string, number>>;
+};
+
+export type WhyAnswer = {
+  /** What was asked for: a node's name or a MAC. */
+  subject: string;
+  phase: Phase;
+  /** The one sentence that answers. */
+  summary: string;
+  /** The last boot, step by step. */
+  steps: readonly WhyStep[];
+  /** What was found out on the way, one sentence each. */
+  findings: readonly string[];
+  /** What to do, command lines where there are some. */
+  tryNext: readonly string[];
+};
+
+export type WhyStep = {
+  step: string;
+  /** `missing`: the boot stopped before it. */
+  state: "done" | "failed" | "missing" | "waiting";
+  atMs?: number;
+  /** Since the boot's first event. */
+  sinceStartMs?: number;
+  bytes?: number;
+  durationMs?: number;
+  text: string;
+};
+
+export type RenderAnswer = {
+  node: string;
+  image: string;
+  dhcp: readonly { client: string; options: readonly { name: string; value: string }[] }[];
+  bootScript: string;
+  kernelArguments: string;
+  files: readonly RenderedFile[];
+};
+
+export type RenderedFile = {
+  path: string;
+  /** As `ls` counts: `0644`. */
+  mode: string;
+  bytes: number;
+  /** Absent for secrets and for what is not text. */
+  text?: string;
+  secret: boolean;
+};
