@@ -1,0 +1,63 @@
+import { existsSync } from "node:fs";
+import { networkInterfaces } from "node:os";
+import { AppError, type Fault } from "../lib/errors.ts";
+import { formatSubnet } from "../lib/ipv4.ts";
+import type { Config } from "./config.ts";
+
+/** What this machine has, as far as a configuration must fit it. */
+export type MachineNetwork = {
+  interfaces: Readonly<Record<string, readonly { address: string; cidr: string | null }[]>>;
+  exists: (name: string) => boolean;
+};
+
+export function readMachineNetwork(): MachineNetwork {
+  const interfaces = Object.fromEntries(
+    Object.entries(networkInterfaces()).map(([name, list]) => [name, list ?? []]),
+  );
+  return { interfaces, exists: (name) => existsSync(`/sys/class/net/${name}`) };
+}
+
+/** Faults of a configuration that only show on the machine it is for; empty when it fits. */
+export function machineFaults(config: Config, machine: MachineNetwork): Fault[] {
+  const named = config.interface;
+  if (!machine.exists(named)) {
+    const known = Object.keys(machine.interfaces).filter((name) => name !== "lo");
+    return [
+      {
+        place: `${config.file}: interface`,
+        message: `there is no network interface ${named}; this machine has ${known.join(", ") || "none that is up"}`,
+      },
+    ];
+  }
+  const own = machine.interfaces[named] ?? [];
+  const match = own.find((entry) => entry.address === config.address);
+  if (match === undefined) {
+    const has = own.length === 0 ? "no address, or is down" : own.map((entry) => entry.address).join(", ");
+    return [
+      {
+        place: `${config.file}: address`,
+        message: `${config.address} is not an address of ${named}, which has ${has}`,
+      },
+    ];
+  }
+  const bits = Number(match.cidr?.split("/")[1]);
+  if (bits !== config.subnet.bits) {
+    return [
+      {
+        place: `${config.file}: subnet`,
+        message: `${named} has ${match.cidr}, which is not in a subnet of ${formatSubnet(config.subnet)}'s size`,
+      },
+    ];
+  }
+  return [];
+}
+
+/** @throws AppError("invalid") when the configuration does not fit this machine. */
+export function checkMachine(config: Config, machine: MachineNetwork): void {
+  const faults = machineFaults(config, machine);
+  if (faults.length > 0)
+    throw new AppError("invalid", `${config.file} does not fit this machine`, {
+      faults,
+      hint: `ip address add ${config.address}/${config.subnet.bits} dev ${config.interface}`,
+    });
+}

@@ -1,0 +1,146 @@
+import { stringify } from "yaml";
+
+/** What `provision init` knows when it writes a configuration; the rest keeps its default. */
+export type ConfigValues = {
+  interface: string;
+  address: string;
+  subnet: string;
+  pool: string;
+  domain?: string;
+  router?: string;
+  dns?: readonly string[];
+  leaseSeconds?: number;
+  unknownMachines?: string;
+  image?: string;
+  imageStore?: string;
+  stateDirectory?: string;
+  socket?: string;
+  sharedDirectory?: string;
+  loaderDirectory?: string;
+  authorizedKeys?: readonly string[];
+  kernelArguments?: readonly string[];
+  nfsBackend?: string;
+  ports?: { dhcp?: number; tftp?: number; http?: number; nfs?: number };
+};
+
+type Entry = { key: string; value: unknown; fallback?: unknown; comment: string };
+
+/** A commented configuration file. Settings left at their default are written as comments that show it. */
+export function renderConfigFile(values: ConfigValues): string {
+  return `# The head of a Provision cluster. Check changes with \`provision doctor\`; they take effect when the head starts.\n\n${entriesOf(
+    values,
+  )
+    .map(renderEntry)
+    .join("\n")}`;
+}
+
+function renderEntry({ key, value, fallback, comment }: Entry): string {
+  const lines = comment.split("\n").map((line) => `# ${line}\n`);
+  const set = value !== undefined;
+  const body = stringify({ [key]: set ? value : fallback }, { lineWidth: 0 });
+  return `${lines.join("")}${set ? body : body.replaceAll(/^(?=.)/gm, "# ")}`;
+}
+
+function entriesOf(values: ConfigValues): Entry[] {
+  const ports = { dhcp: 67, tftp: 69, http: 8080, nfs: 2049, ...values.ports };
+  return [
+    {
+      key: "interface",
+      value: values.interface,
+      comment: "The one network interface that is served. Nothing is answered on any other.",
+    },
+    { key: "address", value: values.address, comment: "The head's own address on that interface." },
+    { key: "subnet", value: values.subnet, comment: "The network of the nodes." },
+    {
+      key: "pool",
+      value: values.pool,
+      comment: "Addresses for machines that are not in the inventory. No node's address may lie in it.",
+    },
+    {
+      key: "leaseSeconds",
+      value: values.leaseSeconds,
+      fallback: 3600,
+      comment: "How long an address is handed out for, in seconds.",
+    },
+    {
+      key: "domain",
+      value: values.domain,
+      fallback: "cluster.lan",
+      comment: "Domain of the nodes' full names.",
+    },
+    {
+      key: "router",
+      value: values.router,
+      fallback: values.address,
+      comment: "Default route of the nodes. Left out: they have none.",
+    },
+    { key: "dns", value: values.dns, fallback: [], comment: "Name servers of the nodes." },
+    {
+      key: "unknownMachines",
+      value: values.unknownMachines,
+      fallback: "wait",
+      comment:
+        "What a machine gets that is not in the inventory:\n  wait     an address, and a loader that waits until it is added\n  address  an address only\n  ignore   nothing",
+    },
+    {
+      key: "image",
+      value: values.image,
+      fallback: "debian-13",
+      comment: "What nodes boot that name no image, by themselves or through a group.",
+    },
+    {
+      key: "imageStore",
+      value: values.imageStore,
+      fallback: "/var/lib/provision/images",
+      comment: "Where images are kept; exported read-only.",
+    },
+    {
+      key: "stateDirectory",
+      value: values.stateDirectory,
+      fallback: "/var/lib/provision",
+      comment: "Database, its backups, and the NFS server's own files.",
+    },
+    {
+      key: "socket",
+      value: values.socket,
+      fallback: "/run/provision/api.sock",
+      comment: "Where the command line reaches the running head: root and the group `provision` only.",
+    },
+    {
+      key: "sharedDirectory",
+      value: values.sharedDirectory,
+      fallback: "/srv/provision/shared",
+      comment: "The directory that every node mounts read-write as /shared.",
+    },
+    {
+      key: "loaderDirectory",
+      value: values.loaderDirectory,
+      fallback: "/usr/lib/ipxe",
+      comment: "Boot loaders: undionly.kpxe, snponly.efi.",
+    },
+    {
+      key: "authorizedKeys",
+      value: values.authorizedKeys,
+      fallback: [],
+      comment: "Public keys that may log in as root on every node.",
+    },
+    {
+      key: "kernelArguments",
+      value: values.kernelArguments,
+      fallback: [],
+      comment: "Kernel arguments of every node.",
+    },
+    {
+      key: "nfs",
+      value: values.nfsBackend === undefined ? undefined : { backend: values.nfsBackend },
+      fallback: { backend: "auto" },
+      comment: "The NFS server: kernel, ganesha, or auto (the kernel's where it is available).",
+    },
+    {
+      key: "ports",
+      value: values.ports === undefined ? undefined : ports,
+      fallback: ports,
+      comment: "Ports of the services. Firmware expects 67 and 69.",
+    },
+  ];
+}
