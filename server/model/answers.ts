@@ -1,6 +1,7 @@
 import type { Hardware, Load } from "../../agent/contract.ts";
 import type { Fault } from "../lib/errors.ts";
 import type { BootEvent } from "./boot-event.ts";
+import type { ImageVersion } from "./image.ts";
 import type { DiscoveredMachine, Group, Lease } from "./node.ts";
 import type { Phase } from "./phase.ts";
 
@@ -9,18 +10,18 @@ import type { Phase } from "./phase.ts";
  * shapes. Times are milliseconds since 1970 and end in `Ms`.
  *
  *     GET    /api/status                                   StatusAnswer
- *     GET    /api/nodes?range=RANGE                        { nodes: NodeAnswer[] }
+ *     GET    /api/nodes?range=RANGE                        NodesAnswer
  *     POST   /api/nodes            AddNodesRequest         ChangeAnswer
  *     PATCH  /api/nodes            SetNodesRequest         ChangeAnswer
  *     DELETE /api/nodes            RemoveNodesRequest      ChangeAnswer
- *     GET    /api/groups                                   { groups: Group[] }
+ *     GET    /api/groups                                   GroupsAnswer
  *     POST   /api/groups           SetGroupRequest         ChangeAnswer     adds
  *     PATCH  /api/groups           SetGroupRequest         ChangeAnswer
  *     DELETE /api/groups           { name, dryRun? }       ChangeAnswer
- *     GET    /api/leases                                   { leases: LeaseAnswer[] }
- *     GET    /api/discovered                               { machines: DiscoveredMachine[] }
- *     GET    /api/images                                   { images: ImageVersion[] }
- *     GET    /api/events?range=RANGE&limit=N               { events: EventAnswer[] }   newest last
+ *     GET    /api/leases                                   LeasesAnswer
+ *     GET    /api/discovered                               DiscoveredAnswer
+ *     GET    /api/images                                   ImagesAnswer
+ *     GET    /api/events?range=RANGE&limit=N               EventsAnswer   newest last
  *     GET    /api/events/stream?range=RANGE                server-sent events, `data:` is an EventAnswer
  *     GET    /api/why/NODE-OR-MAC                          WhyAnswer
  *     GET    /api/render/NODE                              RenderAnswer
@@ -33,6 +34,13 @@ export type ProblemAnswer = {
   faults: readonly Fault[];
   hint?: string;
 };
+
+export type NodesAnswer = { nodes: readonly NodeAnswer[] };
+export type GroupsAnswer = { groups: readonly Group[] };
+export type LeasesAnswer = { leases: readonly LeaseAnswer[] };
+export type DiscoveredAnswer = { machines: readonly DiscoveredMachine[] };
+export type ImagesAnswer = { images: readonly ImageVersion[] };
+export type EventsAnswer = { events: readonly EventAnswer[] };
 
 export type NodeAnswer = {
   name: string;
@@ -84,7 +92,8 @@ export type SetNodesRequest = {
   dryRun?: boolean;
 };
 
-export type RemoveNodesRequest = { range: string; dryRun?: boolean };
+/** Nodes that are up are refused one by one unless `force`: the rest of the range goes. */
+export type RemoveNodesRequest = { range: string; force?: boolean; dryRun?: boolean };
 
 export type SetGroupRequest = {
   name: string;

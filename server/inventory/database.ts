@@ -1,0 +1,136 @@
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { Kysely } from "kysely";
+import { Migrator } from "kysely/migration";
+import { AppError, messageOf } from "../lib/errors.ts";
+import * as init from "./migrations/0001-init.ts";
+import { sqliteDialect } from "./sqlite-dialect.ts";
+import type { Tables } from "./tables.ts";
+
+export type Database = {
+  db: Kysely<Tables>;
+  file: string;
+  close: () => Promise<void>;
+  /** Writes a sound copy beside the database's backups and keeps the newest ones. */
+  backup: (nowMs: number) => void;
+};
+
+const backupsKept = 14;
+
+/** The database's file below the state directory. */
+export function databaseFile(stateDirectory: string): string {
+  return join(stateDirectory, "provision.db");
+}
+
+/**
+ * Opens the one database, for this process alone until it is closed: SQLite's exclusive locking mode keeps every other
+ * process out, and the kernel drops the lock with the process however it ends. A commit is on the disk before it
+ * returns (synchronous=FULL).
+ * @throws AppError("unavailable") when another process has it, AppError("environment") when it is not sound.
+ */
+export async function openDatabase(stateDirectory: string): Promise<Database> {
+  const file = databaseFile(stateDirectory);
+  const backups = join(stateDirectory, "backups");
+  mkdirSync(backups, { recursive: true, mode: 0o700 });
+  const raw = openExclusive(file, backups);
+  chmodSync(file, 0o600);
+  const db = new Kysely<Tables>({ dialect: sqliteDialect(raw) });
+  try {
+    await migrate(db);
+  } catch (error) {
+    raw.close();
+    throw error;
+  }
+  return {
+    db,
+    file,
+    close: () => db.destroy(),
+    backup: (nowMs) => backUp(raw, backups, nowMs),
+  };
+}
+
+function openExclusive(file: string, backups: string): DatabaseSync {
+  let raw: DatabaseSync | undefined;
+  try {
+    raw = new DatabaseSync(file, { timeout: 3000, enableForeignKeyConstraints: true });
+    raw.exec("PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;");
+    raw.exec("BEGIN IMMEDIATE; COMMIT;");
+    const verdict = Object.values(raw.prepare("PRAGMA quick_check(1)").get() ?? {})[0];
+    if (verdict !== "ok") throw new Error(String(verdict));
+    return raw;
+  } catch (error) {
+    raw?.close();
+    throw openError(error, file, backups);
+  }
+}
+
+function openError(error: unknown, file: string, backups: string): AppError {
+  const message = messageOf(error);
+  if (/database is locked|database is busy/.test(message)) {
+    const holder = lockHolder(file);
+    return new AppError(
+      "unavailable",
+      `the database ${file} is in use${holder === undefined ? "" : ` by ${holder}`}`,
+      {
+        hint: "talk to the running head with its own configuration, or wait until that command has ended",
+        cause: error,
+      },
+    );
+  }
+  if (
+    /not a database|malformed|corrupt|quick_check|\*\*\* in database/i.test(message) ||
+    /row \d|btree|page/i.test(message)
+  ) {
+    const newest = newestBackup(backups);
+    return new AppError("environment", `the database ${file} is damaged: ${message}`, {
+      hint:
+        newest === undefined
+          ? `there is no backup in ${backups}; move the file away and run \`provision init\` to begin anew`
+          : `restore the newest backup: mv ${file} ${file}.damaged && rm -f ${file}-wal && cp ${newest} ${file}`,
+      cause: error,
+    });
+  }
+  return new AppError("environment", `cannot open the database ${file}: ${message}`, { cause: error });
+}
+
+/** Who holds a lock on the file, by /proc/locks (proc(5)): `node (process 123)`. */
+function lockHolder(file: string): string | undefined {
+  const inode = statSync(file).ino;
+  for (const line of readFileSync("/proc/locks", "utf8").split("\n")) {
+    const fields = line.trim().split(/\s+/);
+    const pid = fields[4];
+    if (pid !== undefined && fields[5]?.endsWith(`:${inode}`) === true && Number(pid) !== process.pid) {
+      return `process ${pid}`;
+    }
+  }
+  return undefined;
+}
+
+async function migrate(db: Kysely<Tables>): Promise<void> {
+  const migrator = new Migrator({ db, provider: { getMigrations: async () => ({ "0001-init": init }) } });
+  const { error } = await migrator.migrateToLatest();
+  if (error !== undefined) {
+    throw new AppError("environment", `the database cannot be brought up to date: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+function backUp(raw: DatabaseSync, directory: string, nowMs: number): void {
+  const name = `provision-${new Date(nowMs).toISOString().replaceAll(/[:.]/g, "-")}.db`;
+  raw.prepare("VACUUM INTO ?").run(join(directory, name));
+  chmodSync(join(directory, name), 0o600);
+  for (const old of backupFiles(directory).slice(0, -backupsKept)) rmSync(join(directory, old));
+}
+
+function backupFiles(directory: string): string[] {
+  return readdirSync(directory)
+    .filter((name) => /^provision-.*\.db$/.test(name))
+    .sort();
+}
+
+function newestBackup(directory: string): string | undefined {
+  const newest = backupFiles(directory).at(-1);
+  return newest === undefined ? undefined : join(directory, newest);
+}

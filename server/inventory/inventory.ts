@@ -1,0 +1,216 @@
+import { AppError } from "../lib/errors.ts";
+import type {
+  AddNodesRequest,
+  ChangeAnswer,
+  RemoveNodesRequest,
+  SetGroupRequest,
+  SetNodesRequest,
+} from "../model/answers.ts";
+import { foldNames } from "../model/node-range.ts";
+import { type ClusterNode, type Group, isNodeName } from "../model/node.ts";
+import type { LiveDirectory } from "./live-directory.ts";
+import { checkKernelArguments, checkUnique, checkIps, Faults } from "./node-values.ts";
+import type { NodeStore } from "./node-store.ts";
+import { nodesOfRange, planAdd, planSet, type PlanView } from "./plan.ts";
+
+export type InventoryParts = {
+  store: NodeStore;
+  directory: LiveDirectory;
+  /** Everything a change is checked against, as it is now. */
+  view: () => PlanView;
+  isUp: (node: ClusterNode) => boolean;
+};
+
+/**
+ * The only writer of nodes and groups. Every change is checked as a whole, is on the disk before the directory shows
+ * it, and runs after the one before: two commands at once cannot take the same address.
+ */
+export class Inventory {
+  readonly #parts: InventoryParts;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(parts: InventoryParts) {
+    this.#parts = parts;
+  }
+
+  /** Fills the directory from the database. @throws AppError("invalid") when the site no longer fits its nodes. */
+  async load(): Promise<void> {
+    const { nodes, groups } = await this.#parts.store.load();
+    this.#parts.directory.apply(nodes);
+    this.#parts.directory.applyGroups(groups);
+    const faults = new Faults();
+    for (const node of nodes)
+      checkIps(`pool, address or subnet: node ${node.name}`, [node.ip], this.#parts.view().site, faults);
+    checkUnique([], nodes, faults);
+    faults.check("the configuration does not fit the nodes of the inventory");
+  }
+
+  addNodes(request: AddNodesRequest): Promise<ChangeAnswer> {
+    return this.#inTurn(async () => {
+      const nodes = planAdd(request, this.#parts.view());
+      if (request.dryRun !== true)
+        this.#parts.directory.apply(await this.#parts.store.apply({ added: nodes }));
+      return answer(
+        request.dryRun,
+        nodes.map((node) => node.name),
+        [],
+        nodes.map((node) => `${node.name}: added, ${settingsOf(node)}`),
+      );
+    });
+  }
+
+  setNodes(request: SetNodesRequest): Promise<ChangeAnswer> {
+    return this.#inTurn(async () => {
+      const planned = planSet(request, this.#parts.view()).map((pair) => ({
+        ...pair,
+        lines: differences(pair.before, pair.after),
+      }));
+      const changed = planned.filter((pair) => pair.lines.length > 0);
+      if (request.dryRun !== true && changed.length > 0) {
+        const updated = changed.map((pair) => pair.after);
+        await this.#parts.store.apply({ updated });
+        this.#parts.directory.apply(updated);
+      }
+      const unchanged = planned.filter((pair) => pair.lines.length === 0).map((pair) => pair.before.name);
+      return answer(
+        request.dryRun,
+        changed.map((pair) => pair.before.name),
+        unchanged,
+        changed.flatMap((pair) => pair.lines),
+      );
+    });
+  }
+
+  removeNodes(request: RemoveNodesRequest): Promise<ChangeAnswer> {
+    return this.#inTurn(async () => {
+      const nodes = nodesOfRange(request.range, this.#parts.directory);
+      const kept = request.force === true ? [] : nodes.filter((node) => this.#parts.isUp(node));
+      const removed = nodes.filter((node) => !kept.includes(node));
+      const removedIds = removed.map((node) => node.id);
+      if (request.dryRun !== true && removed.length > 0) {
+        await this.#parts.store.apply({ removedIds });
+        this.#parts.directory.apply([], removedIds);
+      }
+      const failed = kept.map((node) => ({
+        name: node.name,
+        message: "is up: shut it down first, or use --force",
+      }));
+      const done = answer(
+        request.dryRun,
+        removed.map((node) => node.name),
+        [],
+        removed.map((node) => `${node.name}: removed, had ${settingsOf(node)}`),
+      );
+      return { ...done, failed };
+    });
+  }
+
+  addGroup(request: SetGroupRequest): Promise<ChangeAnswer> {
+    return this.#inTurn(async () => {
+      const faults = new Faults();
+      if (!isNodeName(request.name) || request.name === "all")
+        faults.add(
+          "name",
+          `${JSON.stringify(request.name)} is no name for a group: lower-case letters, digits, inner hyphens, not "all"`,
+        );
+      faults.check("cannot add the group");
+      if (this.#parts.directory.group(request.name) !== undefined)
+        throw new AppError("conflict", `there is a group ${request.name} already`, {
+          hint: `provision set-group ${request.name}`,
+        });
+      return this.#saveGroup(request, { name: request.name, kernelArguments: [] }, "added");
+    });
+  }
+
+  setGroup(request: SetGroupRequest): Promise<ChangeAnswer> {
+    return this.#inTurn(() => this.#saveGroup(request, this.#groupNamed(request.name), "set"));
+  }
+
+  removeGroup(request: { name: string; dryRun?: boolean }): Promise<ChangeAnswer> {
+    return this.#inTurn(async () => {
+      const group = this.#groupNamed(request.name);
+      const members = this.#parts.directory.nodes().filter((node) => node.groups.includes(group.name));
+      if (members.length > 0) {
+        throw new AppError(
+          "conflict",
+          `the group ${group.name} still has ${foldNames(members.map((node) => node.name))}`,
+          { hint: `provision set-node @${group.name} --group …` },
+        );
+      }
+      if (request.dryRun !== true) {
+        await this.#parts.store.apply({ removedGroup: group.name });
+        this.#parts.directory.applyGroups([], group.name);
+      }
+      return answer(request.dryRun, [group.name], [], [`group ${group.name}: removed`]);
+    });
+  }
+
+  async #saveGroup(request: SetGroupRequest, before: Group, verb: string): Promise<ChangeAnswer> {
+    const faults = new Faults();
+    if (request.image !== undefined && request.image !== "" && !this.#parts.view().hasImage(request.image))
+      faults.add("--image", `there is no image ${request.image} (provision list-images)`);
+    checkKernelArguments(request.kernelArguments ?? [], faults);
+    faults.check(`cannot set the group ${request.name}`);
+    const image = request.image ?? before.image;
+    const after: Group = {
+      name: before.name,
+      ...(image === undefined || image === "" ? {} : { image }),
+      kernelArguments: request.kernelArguments ?? before.kernelArguments,
+    };
+    if (request.dryRun !== true) {
+      await this.#parts.store.apply({ savedGroups: [after] });
+      this.#parts.directory.applyGroups([after]);
+    }
+    return answer(
+      request.dryRun,
+      [after.name],
+      [],
+      [
+        `group ${after.name}: ${verb}${after.image === undefined ? "" : `, image ${after.image}`}${after.kernelArguments.length === 0 ? "" : `, kernel arguments ${after.kernelArguments.join(" ")}`}`,
+      ],
+    );
+  }
+
+  #groupNamed(name: string): Group {
+    const group = this.#parts.directory.group(name);
+    if (group !== undefined) return group;
+    throw new AppError("not-found", `there is no group ${name}`, { hint: "provision list-groups" });
+  }
+
+  #inTurn<T>(change: () => Promise<T>): Promise<T> {
+    const turn = this.#last.then(change, change);
+    this.#last = turn.catch(() => undefined);
+    return turn;
+  }
+}
+
+function answer(
+  dryRun: boolean | undefined,
+  changed: readonly string[],
+  unchanged: readonly string[],
+  lines: readonly string[],
+): ChangeAnswer {
+  return { dryRun: dryRun === true, changed, unchanged, failed: [], lines };
+}
+
+function settingsOf(node: Pick<ClusterNode, "macs" | "ip" | "groups" | "image">): string {
+  const parts = [node.ip, node.macs.length === 0 ? "no MAC yet" : node.macs.join(" ")];
+  if (node.groups.length > 0) parts.push(node.groups.map((group) => `@${group}`).join(" "));
+  if (node.image !== undefined) parts.push(`image ${node.image}`);
+  return parts.join(", ");
+}
+
+function differences(before: ClusterNode, after: ClusterNode): string[] {
+  const shown = (node: ClusterNode): Record<string, string> => ({
+    name: node.name,
+    ip: node.ip,
+    mac: node.macs.join(" ") || "none",
+    group: node.groups.join(" ") || "none",
+    image: node.image ?? "none",
+    "kernel arguments": node.kernelArguments.join(" ") || "none",
+  });
+  const old = shown(before);
+  return Object.entries(shown(after)).flatMap(([key, value]) =>
+    old[key] === value ? [] : [`${before.name}: ${key} ${old[key]} -> ${value}`],
+  );
+}

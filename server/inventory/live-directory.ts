@@ -1,0 +1,53 @@
+import type { Ipv4 } from "../lib/ipv4.ts";
+import type { Mac } from "../lib/mac.ts";
+import type { Directory } from "../model/directory.ts";
+import { naturalOrder } from "../model/natural-order.ts";
+import type { ClusterNode, Group } from "../model/node.ts";
+
+/** The inventory in memory: what the servers read, changed only after the database has been. */
+export class LiveDirectory implements Directory {
+  readonly #byId = new Map<number, ClusterNode>();
+  readonly #byMac = new Map<Mac, ClusterNode>();
+  readonly #byIp = new Map<Ipv4, ClusterNode>();
+  readonly #byName = new Map<string, ClusterNode>();
+  readonly #groups = new Map<string, Group>();
+  #sorted: readonly ClusterNode[] | undefined;
+
+  byMac = (mac: Mac): ClusterNode | undefined => this.#byMac.get(mac);
+  byIp = (ip: Ipv4): ClusterNode | undefined => this.#byIp.get(ip);
+  byName = (name: string): ClusterNode | undefined => this.#byName.get(name);
+  byId = (id: number): ClusterNode | undefined => this.#byId.get(id);
+  group = (name: string): Group | undefined => this.#groups.get(name);
+  groups = (): readonly Group[] => [...this.#groups.values()].sort((a, b) => naturalOrder(a.name, b.name));
+
+  nodes = (): readonly ClusterNode[] => {
+    this.#sorted ??= [...this.#byId.values()].sort((a, b) => naturalOrder(a.name, b.name));
+    return this.#sorted;
+  };
+
+  /** All old places of the changed nodes are cleared before any new one is set: nodes may have swapped ports. */
+  apply(saved: readonly ClusterNode[], removedIds: readonly number[] = []): void {
+    for (const id of [...removedIds, ...saved.map((node) => node.id)]) this.#forget(id);
+    for (const node of saved) {
+      this.#byId.set(node.id, node);
+      this.#byName.set(node.name, node);
+      this.#byIp.set(node.ip, node);
+      for (const mac of node.macs) this.#byMac.set(mac, node);
+    }
+    this.#sorted = undefined;
+  }
+
+  applyGroups(saved: readonly Group[], removed?: string): void {
+    for (const group of saved) this.#groups.set(group.name, group);
+    if (removed !== undefined) this.#groups.delete(removed);
+  }
+
+  #forget(id: number): void {
+    const node = this.#byId.get(id);
+    if (node === undefined) return;
+    this.#byId.delete(id);
+    this.#byName.delete(node.name);
+    this.#byIp.delete(node.ip);
+    for (const mac of node.macs) this.#byMac.delete(mac);
+  }
+}

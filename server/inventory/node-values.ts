@@ -1,0 +1,178 @@
+import { AppError, type Fault } from "../lib/errors.ts";
+import {
+  type Ipv4,
+  type Ipv4Range,
+  formatIpv4Range,
+  formatSubnet,
+  ipv4FromNumber,
+  ipv4ToNumber,
+  isHostOf,
+  parseIpv4,
+  rangeContains,
+  type Subnet,
+} from "../lib/ipv4.ts";
+import { type Mac, nextMac, parseMac } from "../lib/mac.ts";
+import { foldNames } from "../model/node-range.ts";
+import type { ClusterNode } from "../model/node.ts";
+
+/** What a node's settings must fit. */
+export type Site = {
+  subnet: Subnet;
+  pool: Ipv4Range;
+  address: Ipv4;
+  router?: Ipv4;
+};
+
+/** Collects faults while a request is read, so that all are reported together. */
+export class Faults {
+  readonly list: Fault[] = [];
+
+  add(place: string, message: string): void {
+    if (!this.list.some((fault) => fault.place === place && fault.message === message))
+      this.list.push({ place, message });
+  }
+
+  /** @throws AppError("invalid") when there are any. */
+  check(message: string): void {
+    if (this.list.length > 0) throw new AppError("invalid", message, { faults: this.list });
+  }
+}
+
+/**
+ * One value for each of `names` from a flag: `X` for a single node, `X+` counting up node by node, or as many values
+ * as nodes with commas between. Undefined after a fault.
+ */
+function spread<T>(
+  place: string,
+  text: string,
+  names: readonly string[],
+  faults: Faults,
+  reader: {
+    parse: (text: string) => T | undefined;
+    next: (value: T, step: number) => T | undefined;
+    expected: string;
+  },
+): T[] | undefined {
+  const counting = text.endsWith("+");
+  const items = (counting ? text.slice(0, -1) : text).split(",").map((item) => item.trim());
+  const values = items.map((item) => {
+    const value = reader.parse(item);
+    if (value === undefined) faults.add(place, `${JSON.stringify(item)} is not ${reader.expected}`);
+    return value;
+  });
+  const known = values.filter((value) => value !== undefined);
+  const first = known[0];
+  if (first === undefined || known.length < values.length) return undefined;
+  if (counting && known.length === 1) {
+    const counted = names.map((_, step) => reader.next(first, step));
+    const whole = counted.filter((value) => value !== undefined);
+    if (whole.length === names.length) return whole;
+    faults.add(place, `${text} runs past the end of the range before the last of ${names.length} nodes`);
+    return undefined;
+  }
+  if (known.length === names.length && !counting) return known;
+  faults.add(
+    place,
+    names.length > 1 && known.length === 1 && !counting
+      ? `one value for ${names.length} nodes; write ${text}+ to count up`
+      : `${known.length} values for ${names.length} node${names.length === 1 ? "" : "s"}`,
+  );
+  return undefined;
+}
+
+export function spreadMacs(
+  place: string,
+  text: string,
+  names: readonly string[],
+  faults: Faults,
+): Mac[] | undefined {
+  return spread(place, text, names, faults, {
+    parse: parseMac,
+    next: nextMac,
+    expected: "a MAC address such as 52:54:00:12:34:56",
+  });
+}
+
+export function spreadIps(
+  place: string,
+  text: string,
+  names: readonly string[],
+  faults: Faults,
+): Ipv4[] | undefined {
+  const next = (ip: Ipv4, step: number): Ipv4 | undefined => {
+    const value = ipv4ToNumber(ip) + step;
+    return value < 2 ** 32 ? ipv4FromNumber(value) : undefined;
+  };
+  return spread(place, text, names, faults, {
+    parse: parseIpv4,
+    next,
+    expected: "an IPv4 address such as 10.0.1.1",
+  });
+}
+
+/** Faults of addresses that no node may have here. */
+export function checkIps(place: string, ips: readonly Ipv4[], site: Site, faults: Faults): void {
+  for (const ip of ips) {
+    if (!isHostOf(site.subnet, ip))
+      faults.add(place, `${ip} is no host address of ${formatSubnet(site.subnet)}`);
+    else if (rangeContains(site.pool, ip))
+      faults.add(place, `${ip} lies in the pool ${formatIpv4Range(site.pool)} of unknown machines`);
+    else if (ip === site.address) faults.add(place, `${ip} is the head's own address`);
+    else if (ip === site.router) faults.add(place, `${ip} is the router's address`);
+  }
+}
+
+/** The lowest addresses of the subnet that are nobody's, outside the pool. */
+export function freeIps(count: number, site: Site, taken: (ip: Ipv4) => boolean, faults: Faults): Ipv4[] {
+  const free: Ipv4[] = [];
+  const base = ipv4ToNumber(site.subnet.base);
+  const size = 2 ** (32 - site.subnet.bits);
+  for (let offset = 1; offset < size - 1 && free.length < count; offset += 1) {
+    const ip = ipv4FromNumber(base + offset);
+    if (ip !== site.address && ip !== site.router && !rangeContains(site.pool, ip) && !taken(ip))
+      free.push(ip);
+  }
+  if (free.length < count)
+    faults.add(
+      "--ip",
+      `${formatSubnet(site.subnet)} has ${free.length} free addresses outside the pool, ${count} are needed`,
+    );
+  return free;
+}
+
+/** Faults of names, ports and addresses that two nodes would share, whether both are new or one is there already. */
+export function checkUnique(
+  nodes: readonly Pick<ClusterNode, "name" | "macs" | "ip">[],
+  others: readonly ClusterNode[],
+  faults: Faults,
+): void {
+  const owners = new Map<string, string>();
+  const claim = (place: string, kind: string, value: string, name: string): void => {
+    const key = `${kind} ${value}`;
+    const owner = owners.get(key);
+    if (owner === undefined) owners.set(key, name);
+    else if (owner !== name) faults.add(place, `${kind} ${value} of ${name} is ${owner}'s already`);
+  };
+  const names = new Set(others.map((node) => node.name));
+  for (const node of others) {
+    for (const mac of node.macs) claim("--mac", "MAC", mac, node.name);
+    claim("--ip", "address", node.ip, node.name);
+  }
+  const duplicates = nodes.filter((node) => names.has(node.name)).map((node) => node.name);
+  if (duplicates.length > 0) faults.add("name", `there already: ${foldNames(duplicates)}`);
+  for (const node of nodes) {
+    if (names.has(node.name)) continue;
+    if (new Set(node.macs).size < node.macs.length) faults.add("--mac", `${node.name} has a MAC twice`);
+    for (const mac of node.macs) claim("--mac", "MAC", mac, node.name);
+    claim("--ip", "address", node.ip, node.name);
+  }
+}
+
+/** One word each of a kernel command line; what would break a boot script is refused. */
+export function checkKernelArguments(values: readonly string[], faults: Faults): void {
+  for (const value of values) {
+    if (!/^[!-~]+$/.test(value))
+      faults.add("--kernel-arg", `${JSON.stringify(value)} is not one word of printable ASCII`);
+    else if (value.includes("${")) faults.add("--kernel-arg", `${value}: iPXE would expand \${…}`);
+  }
+}

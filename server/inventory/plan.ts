@@ -1,0 +1,195 @@
+import { AppError } from "../lib/errors.ts";
+import type { Ipv4 } from "../lib/ipv4.ts";
+import { type Mac, parseMac } from "../lib/mac.ts";
+import type { AddNodesRequest, SetNodesRequest } from "../model/answers.ts";
+import type { Directory } from "../model/directory.ts";
+import { expandNewNames, expandRange } from "../model/node-range.ts";
+import { type ClusterNode, type DiscoveredMachine, isNodeName, type SshHostKey } from "../model/node.ts";
+import type { NewNode } from "./node-store.ts";
+import {
+  checkIps,
+  checkKernelArguments,
+  checkUnique,
+  Faults,
+  freeIps,
+  type Site,
+  spreadIps,
+  spreadMacs,
+} from "./node-values.ts";
+
+/** What a change is checked against. */
+export type PlanView = {
+  directory: Directory;
+  site: Site;
+  /** True when the image store has the image, by `name` or `name@version`. */
+  hasImage: (reference: string) => boolean;
+  /** In the order first seen. */
+  discovered: readonly DiscoveredMachine[];
+  nowMs: number;
+  makeMachineId: () => string;
+  makeSshHostKey: () => SshHostKey;
+};
+
+/** The names a range stands for in the inventory. @throws AppError */
+export function namesOfRange(range: string, directory: Directory): readonly string[] {
+  return expandRange(range, {
+    hasNode: (name) => directory.byName(name) !== undefined,
+    group: (name) =>
+      directory.group(name) === undefined
+        ? undefined
+        : directory
+            .nodes()
+            .filter((node) => node.groups.includes(name))
+            .map((node) => node.name),
+    all: () => directory.nodes().map((node) => node.name),
+    groupNames: () => directory.groups().map((group) => group.name),
+  });
+}
+
+/** The nodes a range stands for. @throws AppError */
+export function nodesOfRange(range: string, directory: Directory): ClusterNode[] {
+  return namesOfRange(range, directory).flatMap((name) => directory.byName(name) ?? []);
+}
+
+/** The nodes a request adds. @throws AppError("invalid") with every fault of the request. */
+export function planAdd(request: AddNodesRequest, view: PlanView): NewNode[] {
+  const names = expandNewNames(request.range);
+  const faults = new Faults();
+  if (names.length === 0) faults.add("name", `${request.range} names no node`);
+  const columns = (request.macs ?? []).map((text) => spreadMacs("--mac", text, names, faults));
+  const seen = discoveredPorts(request, names, view, faults);
+  const ips =
+    request.ip === undefined
+      ? freeIps(names.length, view.site, (ip) => view.directory.byIp(ip) !== undefined, faults)
+      : spreadIps("--ip", request.ip, names, faults);
+  if (request.ip !== undefined) checkIps("--ip", ips ?? [], view.site, faults);
+  checkSettings(request, view, faults);
+
+  const nodes = names.map((name, index) => ({
+    name,
+    macs: [...columns.map((column) => column?.[index]), seen?.[index]].filter((mac) => mac !== undefined),
+    ip: ips?.[index] ?? ("" as Ipv4),
+    groups: [...new Set(request.groups)],
+    ...(request.image === undefined ? {} : { image: request.image }),
+    kernelArguments: request.kernelArguments ?? [],
+    machineId: view.makeMachineId(),
+    sshHostKey: view.makeSshHostKey(),
+    addedAtMs: view.nowMs,
+  }));
+  if (ips !== undefined) checkUnique(nodes, view.directory.nodes(), faults);
+  faults.check(`cannot add ${request.range}`);
+  return nodes;
+}
+
+/** One discovered machine a node, by the MACs named or in the order seen. */
+function discoveredPorts(
+  request: AddNodesRequest,
+  names: readonly string[],
+  view: PlanView,
+  faults: Faults,
+): Mac[] | undefined {
+  const wanted = request.fromDiscovered;
+  if (wanted === undefined) return undefined;
+  const place = "--from-discovered";
+  const unknown = view.discovered.filter((machine) => view.directory.byMac(machine.mac) === undefined);
+  if (wanted === true) {
+    if (unknown.length < names.length) {
+      faults.add(
+        place,
+        `${unknown.length} unknown machine${unknown.length === 1 ? " was" : "s were"} seen, ${names.length} needed`,
+      );
+    } else if (names.length === 1 && unknown.length > 1) {
+      faults.add(
+        place,
+        `${unknown.length} unknown machines were seen, name one: ${unknown.map((machine) => machine.mac).join(", ")}`,
+      );
+    }
+    return unknown.slice(0, names.length).map((machine) => machine.mac);
+  }
+  if (wanted.length !== names.length)
+    faults.add(place, `${wanted.length} machines for ${names.length} nodes`);
+  return wanted.flatMap((text) => {
+    const mac = parseMac(text);
+    if (mac !== undefined && unknown.some((machine) => machine.mac === mac)) return [mac];
+    const owner = mac === undefined ? undefined : view.directory.byMac(mac);
+    faults.add(
+      place,
+      owner === undefined ? `no unknown machine ${text} was seen` : `${text} is ${owner.name}'s already`,
+    );
+    return [];
+  });
+}
+
+function checkSettings(
+  request: Pick<AddNodesRequest, "groups" | "image" | "kernelArguments">,
+  view: PlanView,
+  faults: Faults,
+): void {
+  for (const group of request.groups ?? []) {
+    if (view.directory.group(group) === undefined) {
+      const known = view.directory.groups().map((item) => item.name);
+      faults.add(
+        "--group",
+        `there is no group ${group}; there ${known.length === 1 ? "is" : "are"} ${known.join(", ") || "none"} (provision add-group ${group})`,
+      );
+    }
+  }
+  if (request.image !== undefined && request.image !== "" && !view.hasImage(request.image)) {
+    faults.add("--image", `there is no image ${request.image} (provision list-images)`);
+  }
+  checkKernelArguments(request.kernelArguments ?? [], faults);
+}
+
+/** The nodes of a request's range as they will be, changed or not. @throws AppError */
+export function planSet(
+  request: SetNodesRequest,
+  view: PlanView,
+): { before: ClusterNode; after: ClusterNode }[] {
+  const nodes = nodesOfRange(request.range, view.directory);
+  const names = nodes.map((node) => node.name);
+  const faults = new Faults();
+  if (Object.keys(request).every((key) => key === "range" || key === "dryRun")) {
+    throw new AppError("invalid", "nothing to set", { hint: "provision set-node --help" });
+  }
+  const replaced = request.macs?.map((text) => spreadMacs("--mac", text, names, faults));
+  const added = (request.addMacs ?? []).map((text) => spreadMacs("--add-mac", text, names, faults));
+  const ips = request.ip === undefined ? undefined : spreadIps("--ip", request.ip, names, faults);
+  checkIps("--ip", ips ?? [], view.site, faults);
+  checkSettings(request, view, faults);
+  checkRename(request, names, faults);
+
+  const planned = nodes.map((before, index) => {
+    const ports = (columns: readonly (readonly Mac[] | undefined)[]): Mac[] =>
+      columns.flatMap((column) => column?.[index] ?? []);
+    const { image: oldImage, ...rest } = before;
+    const image = request.image ?? oldImage;
+    const after: ClusterNode = {
+      ...rest,
+      name: request.rename ?? before.name,
+      macs: [...new Set([...(replaced === undefined ? before.macs : ports(replaced)), ...ports(added)])],
+      ip: ips?.[index] ?? before.ip,
+      groups: request.groups === undefined ? before.groups : [...new Set(request.groups)],
+      ...(image === undefined || image === "" ? {} : { image }),
+      kernelArguments: request.kernelArguments ?? before.kernelArguments,
+    };
+    return { before, after };
+  });
+  const ids = new Set(nodes.map((node) => node.id));
+  checkUnique(
+    planned.map((pair) => pair.after),
+    view.directory.nodes().filter((node) => !ids.has(node.id)),
+    faults,
+  );
+  faults.check(`cannot set ${request.range}`);
+  return planned;
+}
+
+function checkRename(request: SetNodesRequest, names: readonly string[], faults: Faults): void {
+  if (request.rename === undefined) return;
+  if (names.length !== 1) faults.add("--rename", `${names.length} nodes cannot have one name`);
+  if (!isNodeName(request.rename))
+    faults.add(
+      "--rename",
+      `${JSON.stringify(request.rename)} is no host name: lower-case letters, digits, inner hyphens`,
+    );
+}
