@@ -48,8 +48,10 @@ export async function deviceUdpSocket(place: DeviceAddress): Promise<dgram.Socke
   setInteger(libc, fd, SO_BROADCAST, 1, place);
   setInteger(libc, fd, SO_RCVBUF, receiveBufferBytes, place);
   const socket = dgram.createSocket("udp4");
+  // A socket that takes over a descriptor says so at once, inside bind(): listen for it before.
+  const listening = once(socket, "listening");
   socket.bind({ fd });
-  await once(socket, "listening");
+  await listening;
   return socket;
 }
 
