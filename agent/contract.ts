@@ -20,7 +20,7 @@ export type ReportedPhase = "starting" | "root" | "up" | "stopping" | "failed";
 
 export type PhaseReport = {
   phase: ReportedPhase;
-  /** Why, for `failed`. */
+  /** Why, for `failed`; what the initrd is at, for `starting`, which may come again and again. */
   message?: string;
   /** Seconds since the node's kernel started. */
   uptimeSeconds?: number;

@@ -6,12 +6,13 @@ import type {
   SetGroupRequest,
   SetNodesRequest,
 } from "../model/answers.ts";
+import { nodesOfRange } from "../model/node-lookup.ts";
 import { foldNames } from "../model/node-range.ts";
 import { type ClusterNode, type Group, isNodeName } from "../model/node.ts";
 import type { LiveDirectory } from "./live-directory.ts";
 import { checkKernelArguments, checkUnique, checkIps, Faults } from "./node-values.ts";
 import type { NodeStore } from "./node-store.ts";
-import { nodesOfRange, planAdd, planSet, type PlanView } from "./plan.ts";
+import { planAdd, planSet, type PlanView } from "./plan.ts";
 
 export type InventoryParts = {
   store: NodeStore;

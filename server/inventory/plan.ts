@@ -3,7 +3,8 @@ import type { Ipv4 } from "../lib/ipv4.ts";
 import { type Mac, parseMac } from "../lib/mac.ts";
 import type { AddNodesRequest, SetNodesRequest } from "../model/answers.ts";
 import type { Directory } from "../model/directory.ts";
-import { expandNewNames, expandRange } from "../model/node-range.ts";
+import { nodesOfRange } from "../model/node-lookup.ts";
+import { expandNewNames } from "../model/node-range.ts";
 import { type ClusterNode, type DiscoveredMachine, isNodeName, type SshHostKey } from "../model/node.ts";
 import type { NewNode } from "./node-store.ts";
 import {
@@ -29,27 +30,6 @@ export type PlanView = {
   makeMachineId: () => string;
   makeSshHostKey: () => SshHostKey;
 };
-
-/** The names a range stands for in the inventory. @throws AppError */
-export function namesOfRange(range: string, directory: Directory): readonly string[] {
-  return expandRange(range, {
-    hasNode: (name) => directory.byName(name) !== undefined,
-    group: (name) =>
-      directory.group(name) === undefined
-        ? undefined
-        : directory
-            .nodes()
-            .filter((node) => node.groups.includes(name))
-            .map((node) => node.name),
-    all: () => directory.nodes().map((node) => node.name),
-    groupNames: () => directory.groups().map((group) => group.name),
-  });
-}
-
-/** The nodes a range stands for. @throws AppError */
-export function nodesOfRange(range: string, directory: Directory): ClusterNode[] {
-  return namesOfRange(range, directory).flatMap((name) => directory.byName(name) ?? []);
-}
 
 /** The nodes a request adds. @throws AppError("invalid") with every fault of the request. */
 export function planAdd(request: AddNodesRequest, view: PlanView): NewNode[] {

@@ -1,13 +1,6 @@
 import type { Kysely } from "kysely";
+import type { NodeSecret } from "../model/node-secret.ts";
 import type { Tables } from "./tables.ts";
-
-/** What the head remembers of one node's proofs of identity. Digests only: no secret of a node is kept. */
-export type NodeSecret = {
-  nodeId: number;
-  bootNonce: string;
-  spentOn?: string;
-  credentialDigest?: string;
-};
 
 /** Boot tokens and credentials in the database. */
 export class SecretStore {

@@ -30,7 +30,7 @@ export type BootEvent = { mac: Mac; atMs: number } & (
   | ({ kind: "initrd" } & Transfer)
   | ({ kind: "overlay" } & Transfer)
   /** Phases the node reports of itself (agent/contract.ts). */
-  | { kind: "starting"; uptimeSeconds?: number }
+  | { kind: "starting"; uptimeSeconds?: number; message?: string }
   | { kind: "root"; uptimeSeconds?: number }
   | { kind: "up"; uptimeSeconds?: number }
   | { kind: "stopping" }

@@ -194,7 +194,7 @@ function isBooting(given: Case): Verdict {
   const lastMs = last?.atMs ?? given.phaseSinceMs;
   const silentMs = given.nowMs - lastMs;
   const steps = stepIndex(given.phase);
-  const refused = given.events.findLast((event) => event.kind === "refused");
+  const refused = given.events.findLast((event) => event.kind === "refused" && event.step !== "credential");
   if (
     refused?.kind === "refused" &&
     !given.events.some(

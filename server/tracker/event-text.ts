@@ -26,7 +26,7 @@ export function textOf(event: BootEvent): string {
       return `fetched the ${event.kind} ${transferText(event)}`;
     }
     case "starting": {
-      return `initrd runs and has its network${uptimeText(event.uptimeSeconds)}`;
+      return `initrd runs${uptimeText(event.uptimeSeconds)}${event.message === undefined ? "" : `: ${event.message}`}`;
     }
     case "root": {
       return `root is mounted${uptimeText(event.uptimeSeconds)}`;

@@ -1,0 +1,66 @@
+import { assertNever } from "../lib/assert.ts";
+import type { Mac } from "../lib/mac.ts";
+import type { ImageVersion } from "../model/image.ts";
+import type { ClusterNode } from "../model/node.ts";
+import type { BootUrls } from "./boot-urls.ts";
+
+/** What an iPXE that asks is to be told. */
+export type ScriptAnswer =
+  | {
+      kind: "boot";
+      mac: Mac;
+      node: ClusterNode;
+      image: ImageVersion;
+      nonce: string;
+      arguments: readonly string[];
+    }
+  | { kind: "no-image"; mac: Mac; node: ClusterNode; reference: string }
+  | { kind: "wait"; mac: Mac };
+
+/** How long a machine that waits sleeps between two questions. */
+const waitSeconds = 5;
+
+/** The template and the variables of an answer's script. */
+export function scriptView(answer: ScriptAnswer, urls: BootUrls): { template: string; view: object } {
+  const always = {
+    head: urls.base,
+    scriptUrl: urls.script(answer.mac),
+    mac: answer.mac,
+    seconds: waitSeconds,
+  };
+  switch (answer.kind) {
+    case "boot": {
+      const { mac, nonce, node, image } = answer;
+      const url = (file: "kernel" | "initrd" | "overlay"): string => urls.file(mac, nonce, file);
+      return {
+        template: "boot.ipxe",
+        view: {
+          ...always,
+          node: node.name,
+          image: `${image.name}@${image.version}`,
+          kernelUrl: url("kernel"),
+          initrdUrl: url("initrd"),
+          overlayUrl: url("overlay"),
+          arguments: answer.arguments.join(" "),
+        },
+      };
+    }
+    case "no-image": {
+      return {
+        template: "no-image.ipxe",
+        view: {
+          ...always,
+          node: answer.node.name,
+          image: answer.reference,
+          imageName: answer.reference.replace(/@.*/, ""),
+        },
+      };
+    }
+    case "wait": {
+      return { template: "wait.ipxe", view: always };
+    }
+    default: {
+      return assertNever(answer);
+    }
+  }
+}
