@@ -41,9 +41,17 @@ function openLibc() {
 
 type Libc = ReturnType<typeof openLibc>;
 
+/** Kept: looking the functions up costs five times what opening a socket with them does (0.24 against 0.05 ms). */
+let openedLibc: Libc | undefined;
+
+function sharedLibc(): Libc {
+  openedLibc ??= openLibc();
+  return openedLibc;
+}
+
 /** A UDP socket bound to the device, that may also send broadcasts by it. `address` "0.0.0.0" receives broadcasts. */
 export async function deviceUdpSocket(place: DeviceAddress): Promise<dgram.Socket> {
-  const libc = openLibc();
+  const libc = sharedLibc();
   const fd = openBound(libc, SOCK_DGRAM, place);
   setInteger(libc, fd, SO_BROADCAST, 1, place);
   setInteger(libc, fd, SO_RCVBUF, receiveBufferBytes, place);
@@ -57,7 +65,7 @@ export async function deviceUdpSocket(place: DeviceAddress): Promise<dgram.Socke
 
 /** A listening TCP socket bound to the device, as a descriptor for `server.listen({ fd })`, which closes it. */
 export function deviceTcpListener(place: DeviceAddress): { fd: number } {
-  const libc = openLibc();
+  const libc = sharedLibc();
   const fd = openBound(libc, SOCK_STREAM, place);
   check(libc, libc.listen(fd, 1024), fd, "listen", place);
   return { fd };
