@@ -12,7 +12,7 @@ import type {
 } from "../model/answers.ts";
 import type { Directory } from "../model/directory.ts";
 import type { ImageVersion } from "../model/image.ts";
-import type { DiscoveredMachine } from "../model/node.ts";
+import type { ClusterNode, DiscoveredMachine } from "../model/node.ts";
 import { nodesOfRange } from "../model/node-lookup.ts";
 import {
   addNodesSchema,
@@ -32,7 +32,7 @@ export type ApiParts = {
   events: EventSource;
   log: Log;
   status: () => Promise<StatusAnswer>;
-  nodeAnswer: (name: string) => NodeAnswer;
+  nodeAnswer: (node: ClusterNode) => NodeAnswer;
   leases: () => readonly LeaseAnswer[];
   discovered: () => readonly DiscoveredMachine[];
   images: () => readonly ImageVersion[];
@@ -60,7 +60,7 @@ function readingRoutes(parts: ApiParts): Router {
   router.get("/nodes", (request, response) => {
     const range = queryText(request, "range");
     const nodes = range === undefined ? parts.directory.nodes() : nodesOfRange(range, parts.directory);
-    response.json({ nodes: nodes.map((node) => parts.nodeAnswer(node.name)) });
+    response.json({ nodes: nodes.map((node) => parts.nodeAnswer(node)) });
   });
   router.get("/groups", (_, response) => void response.json({ groups: parts.directory.groups() }));
   router.get("/leases", (_, response) => void response.json({ leases: parts.leases() }));

@@ -1,27 +1,23 @@
 import { performance } from "node:perf_hooks";
 import { Router, type Request, type Response } from "express";
-import type { BootUrls } from "../boot/boot-urls.ts";
+import type { BootDesk } from "../boot/boot-desk.ts";
 import type { Credentials } from "../boot/credentials.ts";
-import type { ScriptAnswer } from "../boot/boot-script.ts";
 import type { Clock } from "../lib/clock.ts";
 import { AppError, errnoOf } from "../lib/errors.ts";
 import { type Mac, parseMac } from "../lib/mac.ts";
 import { loaderFiles } from "../model/arch.ts";
 import type { Record as RecordEvent } from "../model/boot-event.ts";
 import type { Directory } from "../model/directory.ts";
-import type { ImageVersion } from "../model/image.ts";
 import type { ClusterNode } from "../model/node.ts";
 
 export type BootRouteParts = {
   directory: Directory;
   credentials: Credentials;
+  desk: BootDesk;
   record: RecordEvent;
   clock: Clock;
-  urls: BootUrls;
   loaderDirectory: string;
-  imageOf: (node: ClusterNode) => { reference: string; image?: ImageVersion };
-  kernelArguments: (node: ClusterNode, image: ImageVersion) => readonly string[];
-  renderScript: (answer: ScriptAnswer) => string;
+  /** A node's own files, with its boot token among them. */
   overlay: (node: ClusterNode, token: string) => Promise<Uint8Array>;
 };
 
@@ -42,12 +38,7 @@ export function bootRoutes(parts: BootRouteParts): Router {
     sendFile(response, file, parts.loaderDirectory);
   });
   router.get("/boot/:mac/script.ipxe", async (request, response) => {
-    const mac = macOf(request.params.mac);
-    const text = parts.renderScript(await answerScript(parts, mac));
-    if (request.method === "GET") {
-      const known = parts.directory.byMac(mac) !== undefined;
-      parts.record({ kind: "script", mac, atMs: parts.clock.nowMs(), bytes: Buffer.byteLength(text), known });
-    }
+    const text = await parts.desk.beginBoot(macOf(request.params.mac));
     response.type("text/plain").set("cache-control", "no-store").send(text);
   });
   router.get("/boot/:mac/:nonce/kernel", (request, response) =>
@@ -75,18 +66,6 @@ function macOf(text: string): Mac {
   return mac;
 }
 
-async function answerScript(parts: BootRouteParts, mac: Mac): Promise<ScriptAnswer> {
-  const node = parts.directory.byMac(mac);
-  if (node === undefined) return { kind: "wait", mac };
-  const { reference, image } = parts.imageOf(node);
-  if (image === undefined) {
-    refuse(parts, mac, "script", `the image ${reference} is not in the store`);
-    return { kind: "no-image", mac, node, reference };
-  }
-  const nonce = await parts.credentials.beginBoot(node);
-  return { kind: "boot", mac, node, image, nonce, arguments: parts.kernelArguments(node, image) };
-}
-
 /** The node of a path and the boot it names. A nonce of an earlier boot gets nothing: its script is out of date. */
 function bootOf(
   parts: BootRouteParts,
@@ -108,7 +87,7 @@ function sendImageFile(
   step: "kernel" | "initrd",
 ): void {
   const { mac, node } = bootOf(parts, request.params as Record<string, string>);
-  const { reference, image } = parts.imageOf(node);
+  const { reference, image } = parts.desk.planOf(node);
   if (image === undefined) throw new AppError("not-found", `the image ${reference} is not in the store`);
   recordWhenSent(parts, response, mac, step, `${image.name}@${image.version}`);
   sendFile(response, image[step], undefined, (error) => {

@@ -1,9 +1,11 @@
 import type { WhyAnswer } from "../model/answers.ts";
 import type { BootEvent } from "../model/boot-event.ts";
+import type { HeadFault } from "../model/head-fault.ts";
 import type { ClusterNode, DiscoveredMachine } from "../model/node.ts";
 import { type Phase, stepIndex } from "../model/phase.ts";
 import { lastEventOf, stepsOf } from "./boot-steps.ts";
 import { textOf } from "./event-text.ts";
+import { likelyCause } from "./likely-cause.ts";
 
 /** All that `provision why` looks at. */
 export type Case = {
@@ -21,13 +23,6 @@ export type Case = {
   unknownMachines: readonly DiscoveredMachine[];
   headRuns: boolean;
   nowMs: number;
-};
-
-export type HeadFault = {
-  /** The first step of a boot that it stops. */
-  stops: "offered" | "loader" | "script" | "kernel" | "initrd" | "overlay" | "root";
-  message: string;
-  fix: string;
 };
 
 /** Silence after a step that is longer than slow firmware or an emulated processor explains, in milliseconds. */
@@ -219,63 +214,13 @@ function isBooting(given: Case): Verdict {
       stuck: false,
     };
   }
-  const likely = likelyCause(given);
+  const likely = likelyCause(given.phase, given.headFaults[0], given.node?.ip ?? "NODE");
   return {
     summary: `${given.subject} stopped after the step "${given.phase}", ${ago(lastMs, given)}: ${likely.cause}`,
     findings: last === undefined ? [] : [`the last that was seen of it: ${textOf(last)}`],
     tryNext: likely.tryNext,
     stuck: true,
   };
-}
-
-/** What usually stops a boot after each step. */
-function likelyCause(given: Case): { cause: string; tryNext: string[] } {
-  const fault = given.headFaults[0];
-  if (fault !== undefined) return { cause: fault.message, tryNext: [fault.fix] };
-  const console = "look at its console";
-  switch (given.phase) {
-    case "offered": {
-      return {
-        cause:
-          "it was offered an address and did not take the loader: another DHCP server, a firewall on UDP 69, or it was switched off",
-        tryNext: ["provision events --follow", console],
-      };
-    }
-    case "loader": {
-      return {
-        cause: "its loader did not start: Secure Boot refuses an unsigned one, or it was switched off",
-        tryNext: ["switch Secure Boot off in its firmware", console],
-      };
-    }
-    case "script":
-    case "kernel":
-    case "initrd": {
-      return {
-        cause:
-          "its loader stopped in the middle of the downloads: too little memory, a cable, or it was switched off",
-        tryNext: [console],
-      };
-    }
-    case "overlay": {
-      return {
-        cause:
-          "its kernel was loaded and its initrd was not heard: the kernel panicked, or has no driver for the network card",
-        tryNext: [console, "provision render NODE    (kernel arguments)"],
-      };
-    }
-    case "starting": {
-      return {
-        cause: "its initrd runs and its root was not mounted",
-        tryNext: ["provision status    (the NFS server)", console],
-      };
-    }
-    default: {
-      return {
-        cause: "its root is mounted and its agent was not heard",
-        tryNext: [`ssh root@${given.node?.ip ?? "NODE"} journalctl -u provision-agent`, console],
-      };
-    }
-  }
 }
 
 function ago(atMs: number, given: Case): string {

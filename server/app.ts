@@ -1,0 +1,219 @@
+import express, { type Express } from "express";
+import { schedule, type ScheduledTask } from "node-cron";
+import type { Config } from "./config/config.ts";
+import { checkMachine, readMachineNetwork } from "./config/machine.ts";
+import { type Core, openCore } from "./core.ts";
+import { createDhcpServer } from "./dhcp/server.ts";
+import { bootRoutes } from "./http/boot-routes.ts";
+import { nodeRoutes } from "./http/node-routes.ts";
+import { plainProblemHandler, problemHandler } from "./http/problem.ts";
+import { createDeviceHttpServer, createSocketHttpServer } from "./http/server.ts";
+import { systemClock } from "./lib/clock.ts";
+import { AppError, messageOf } from "./lib/errors.ts";
+import type { Log } from "./lib/log.ts";
+import type { PartStatus } from "./model/answers.ts";
+import type { HeadFault } from "./model/head-fault.ts";
+import { createNfsServer, type NfsServer } from "./nfs/server.ts";
+import { overlayArchive } from "./nodeconfig/overlay.ts";
+import { createTftpServer } from "./tftp/server.ts";
+import { createTftpFiles } from "./boot/tftp-files.ts";
+
+/** A long-lived part of the head: started in order, stopped in reverse. */
+type Part = {
+  name: PartStatus["name"] | "api" | "tracker";
+  start: () => Promise<void>;
+  stop: () => Promise<void>;
+};
+
+export type Head = { start: () => Promise<void>; stop: () => Promise<void> };
+
+/** Boots kept for each machine. */
+const bootsKept = 20;
+
+/** The whole head. Nothing is opened before everything that can be checked has been. */
+export async function createHead(
+  config: Config,
+  { log, searchPath }: { log: Log; searchPath: string },
+): Promise<Head> {
+  checkMachine(config, readMachineNetwork());
+  const core = await openCore(config, { log });
+  const clock = systemClock;
+  const { tracker, directory, credentials, desk, urls } = core;
+  const nfs = createNfsServer({ config, log, clock, searchPath });
+  const dhcp = createDhcpServer({
+    site: { ...config, urls },
+    device: config.interface,
+    port: config.ports.dhcp,
+    directory,
+    store: core.leaseStore,
+    record: tracker.record,
+    log,
+    clock,
+  });
+  const tftpFiles = createTftpFiles({ loaderDirectory: config.loaderDirectory, desk });
+  const tftp = createTftpServer({
+    device: config.interface,
+    address: config.address,
+    port: config.ports.tftp,
+    open: tftpFiles.open,
+    onFetched: () => undefined,
+    log,
+    clock,
+  });
+  const app = nodeFacingApp(core, log);
+  const { interface: device, address, ports } = config;
+  const places = ["lo", device].map((each) => ({ device: each, address, port: ports.http }));
+  const http = createDeviceHttpServer(places, app);
+  const api = createSocketHttpServer(config.socket, core.api);
+  const schedules = createSchedules(core, log);
+  // The API first: whoever looks sees the head coming up. DHCP last: a machine that gets an address finds the rest there.
+  const parts: Part[] = [
+    { name: "api", ...api },
+    { name: "tracker", start: async () => tracker.start(), stop: () => tracker.stop() },
+    { name: "nfs", ...nfs },
+    { name: "http", ...http },
+    { name: "tftp", ...tftp },
+    { name: "dhcp", ...dhcp },
+    { name: "schedules", ...schedules },
+  ];
+  const states = new Map<string, PartStatus["state"]>();
+  core.run({
+    startedAtMs: clock.nowMs(),
+    leases: () => dhcp.leases(),
+    faults: () => nfsFaults(nfs),
+    parts: () => partStatuses(config, states, { dhcp: dhcp.counters(), tftp: tftp.counters() }, nfs),
+  });
+  return {
+    start: () => startAll(parts, states, core, log),
+    stop: async () => {
+      await stopAll(parts, states, log);
+      await core.close();
+    },
+  };
+}
+
+/** Everything that nodes may ask for over HTTP. */
+function nodeFacingApp(core: Core, log: Log): Express {
+  const { directory, credentials, tracker, desk, config } = core;
+  const clock = systemClock;
+  const app = express();
+  app.disable("x-powered-by");
+  app.use(
+    bootRoutes({
+      directory,
+      credentials,
+      desk,
+      clock,
+      record: tracker.record,
+      loaderDirectory: config.loaderDirectory,
+      overlay: async (node, token) => overlayArchive(await core.overlay(node, token)),
+    }),
+  );
+  app.use("/boot", plainProblemHandler(log));
+  app.use("/loader", plainProblemHandler(log));
+  app.use(nodeRoutes({ directory, credentials, tracker, clock, log }));
+  app.use((request) => {
+    throw new AppError("not-found", `there is no ${request.path}`);
+  });
+  app.use(problemHandler(log));
+  return app;
+}
+
+/** Once a night: a sound copy of the database, and old boots forgotten. Once at the start, too. */
+function createSchedules(core: Core, log: Log): { start: () => Promise<void>; stop: () => Promise<void> } {
+  let task: ScheduledTask | undefined;
+  const keepHouse = async (): Promise<void> => {
+    try {
+      core.database.backup(systemClock.nowMs());
+      await core.bootStore.prune(bootsKept);
+    } catch (error) {
+      log.error({ error: messageOf(error) }, "the database could not be backed up");
+    }
+  };
+  return {
+    start: async () => {
+      await keepHouse();
+      task = schedule("17 3 * * *", keepHouse);
+    },
+    stop: async () => {
+      await task?.destroy();
+    },
+  };
+}
+
+async function startAll(
+  parts: readonly Part[],
+  states: Map<string, PartStatus["state"]>,
+  core: Core,
+  log: Log,
+): Promise<void> {
+  const started: Part[] = [];
+  for (const part of parts) {
+    try {
+      states.set(part.name, "starting");
+      await part.start();
+      states.set(part.name, "running");
+      started.push(part);
+    } catch (error) {
+      states.set(part.name, "failed");
+      await stopAll(started, states, log);
+      await core.close();
+      throw error instanceof AppError
+        ? new AppError(error.code, `${part.name}: ${error.message}`, {
+            faults: error.faults,
+            cause: error,
+            ...(error.hint === undefined ? {} : { hint: error.hint }),
+          })
+        : error;
+    }
+  }
+}
+
+async function stopAll(
+  parts: readonly Part[],
+  states: Map<string, PartStatus["state"]>,
+  log: Log,
+): Promise<void> {
+  for (const part of parts.toReversed()) {
+    try {
+      await part.stop();
+    } catch (error) {
+      log.error({ part: part.name, error: messageOf(error) }, "could not be stopped in order");
+    }
+    states.set(part.name, "stopped");
+  }
+}
+
+function partStatuses(
+  config: Config,
+  states: ReadonlyMap<string, PartStatus["state"]>,
+  counters: { dhcp: PartStatus["counters"]; tftp: PartStatus["counters"] },
+  nfs: NfsServer,
+): PartStatus[] {
+  const state = (name: PartStatus["name"]): PartStatus["state"] => states.get(name) ?? "stopped";
+  const at = (port: number): string => `${config.address}:${port} on ${config.interface}`;
+  const { ports } = config;
+  const server = nfs.status();
+  const restarts =
+    server.restarts === 0 ? "" : `, restarted ${server.restarts} time${server.restarts === 1 ? "" : "s"}`;
+  const nfsDetail = `${server.backend ?? "no server"} at ${at(ports.nfs)}${restarts}${server.message === undefined ? "" : `: ${server.message}`}`;
+  return [
+    { name: "dhcp", state: state("dhcp"), detail: at(ports.dhcp), counters: counters.dhcp },
+    { name: "tftp", state: state("tftp"), detail: at(ports.tftp), counters: counters.tftp },
+    { name: "http", state: state("http"), detail: at(ports.http), counters: {} },
+    { name: "nfs", state: server.state, detail: nfsDetail, counters: { restarts: server.restarts } },
+    { name: "schedules", state: state("schedules"), detail: "nightly backup of the database", counters: {} },
+  ];
+}
+
+function nfsFaults(nfs: NfsServer): HeadFault[] {
+  const { state, message } = nfs.status();
+  if (state === "running") return [];
+  return [
+    {
+      stops: "root",
+      message: `the NFS server is ${state}${message === undefined ? "" : `: ${message}`}`,
+      fix: "provision status",
+    },
+  ];
+}

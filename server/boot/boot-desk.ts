@@ -1,0 +1,96 @@
+import type { Clock } from "../lib/clock.ts";
+import type { Mac } from "../lib/mac.ts";
+import type { Record as RecordEvent } from "../model/boot-event.ts";
+import type { Directory } from "../model/directory.ts";
+import type { ImageCatalog, ImageVersion } from "../model/image.ts";
+import type { ClusterNode } from "../model/node.ts";
+import type { Templates } from "../template/engine.ts";
+import { type BootPlan, kernelArguments, planBoot } from "./boot-plan.ts";
+import { type ScriptAnswer, scriptView } from "./boot-script.ts";
+import type { BootUrls } from "./boot-urls.ts";
+import type { Credentials } from "./credentials.ts";
+
+export type BootDeskParts = {
+  directory: Directory;
+  catalog: ImageCatalog;
+  credentials: Credentials;
+  templates: Templates;
+  urls: BootUrls;
+  record: RecordEvent;
+  clock: Clock;
+  /** The head's defaults. */
+  image: string;
+  kernelArguments: readonly string[];
+  /** `nfs4:10.0.1.1:/var/lib/…/rootfs:ro,vers=4.1` */
+  rootArgument: (image: ImageVersion) => string;
+};
+
+/** Stands in a rendered script where a real boot would have its own number. */
+const previewNonce = "0000000000000000";
+
+/** Who boots what, whichever protocol asks. */
+export class BootDesk {
+  readonly #parts: BootDeskParts;
+
+  constructor(parts: BootDeskParts) {
+    this.#parts = parts;
+  }
+
+  planOf(node: ClusterNode): BootPlan {
+    return planBoot(node, this.#parts.directory, this.#parts.catalog, this.#parts.image);
+  }
+
+  argumentsOf(node: ClusterNode, image: ImageVersion): string[] {
+    const { directory, kernelArguments: siteArguments, rootArgument } = this.#parts;
+    return kernelArguments({ node, image, directory, siteArguments, rootArgument: rootArgument(image) });
+  }
+
+  /** Begins a boot of the machine with this port, and is its script. */
+  async beginBoot(mac: Mac): Promise<string> {
+    const { directory, credentials, record, clock } = this.#parts;
+    const node = directory.byMac(mac);
+    if (node === undefined) return this.#tell({ kind: "wait", mac }, false);
+    const { reference, image } = this.planOf(node);
+    if (image === undefined) {
+      const text = this.#tell({ kind: "no-image", mac, node, reference }, true);
+      record({
+        kind: "refused",
+        mac,
+        atMs: clock.nowMs(),
+        step: "script",
+        message: `the image ${reference} is not in the store`,
+      });
+      return text;
+    }
+    const nonce = await credentials.beginBoot(node);
+    return this.#tell(
+      { kind: "boot", mac, node, image, nonce, arguments: this.argumentsOf(node, image) },
+      true,
+    );
+  }
+
+  /** The script as this node would be given it. Begins nothing. */
+  preview(node: ClusterNode): string {
+    const [mac] = node.macs;
+    const { reference, image } = this.planOf(node);
+    if (mac === undefined)
+      return `# ${node.name} has no MAC address, so no machine is given a script as it\n`;
+    return this.#render(
+      image === undefined
+        ? { kind: "no-image", mac, node, reference }
+        : { kind: "boot", mac, node, image, nonce: previewNonce, arguments: this.argumentsOf(node, image) },
+    );
+  }
+
+  #tell(answer: ScriptAnswer, known: boolean): string {
+    const text = this.#render(answer);
+    const { record, clock } = this.#parts;
+    record({ kind: "script", mac: answer.mac, atMs: clock.nowMs(), bytes: Buffer.byteLength(text), known });
+    return text;
+  }
+
+  #render(answer: ScriptAnswer): string {
+    const { template, view } = scriptView(answer, this.#parts.urls);
+    return this.#parts.templates.render(template, view);
+  }
+}

@@ -1,0 +1,30 @@
+import process from "node:process";
+import { pino } from "pino";
+import { createHead } from "./app.ts";
+import { loadConfig } from "./config/load.ts";
+import type { Log } from "./lib/log.ts";
+
+/**
+ * The head as a process: starts it, waits for SIGTERM, SIGINT or SIGHUP, stops it in order. A second signal does not
+ * hurry it: what is being written is finished. @returns the exit status. @throws AppError when it cannot start
+ */
+export async function serve(configFile: string): Promise<number> {
+  const log: Log = pino(
+    { level: process.env["PROVISION_LOG"] ?? "info" },
+    pino.destination({ fd: 1, sync: true }),
+  );
+  const stopped = Promise.withResolvers<NodeJS.Signals>();
+  const signals: NodeJS.Signals[] = ["SIGTERM", "SIGINT", "SIGHUP"];
+  for (const signal of signals) process.on(signal, () => stopped.resolve(signal));
+  const config = loadConfig(configFile);
+  const head = await createHead(config, { log, searchPath: process.env["PATH"] ?? "" });
+  await head.start();
+  log.info(
+    { config: config.file, interface: config.interface, address: config.address, pid: process.pid },
+    "the head serves",
+  );
+  const signal = await stopped.promise;
+  log.info({ signal }, "the head stops");
+  await head.stop();
+  return 0;
+}

@@ -1,0 +1,142 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { loadConfig, parseConfig } from "../../../server/config/load.ts";
+import { renderConfigFile } from "../../../server/config/template.ts";
+import { machineFaults, type MachineNetwork } from "../../../server/config/machine.ts";
+import { AppError } from "../../../server/lib/errors.ts";
+
+const sound = {
+  interface: "eth1",
+  address: "10.0.1.1",
+  subnet: "10.0.1.0/24",
+  pool: "10.0.1.200-10.0.1.250",
+};
+
+function faultsOf(text: string): { place: string; message: string }[] {
+  try {
+    parseConfig(text, "head.yaml");
+  } catch (error) {
+    assert.ok(error instanceof AppError);
+    assert.equal(error.code, "invalid");
+    return [...error.faults];
+  }
+  return [];
+}
+
+test("what init writes is read back with the values given and the defaults for the rest", () => {
+  const config = parseConfig(
+    renderConfigFile({ ...sound, ports: { http: 80 }, dns: ["10.0.1.2"] }),
+    "head.yaml",
+  );
+  assert.equal(config.interface, "eth1");
+  assert.deepEqual(config.subnet, { base: "10.0.1.0", bits: 24 });
+  assert.deepEqual(config.pool, { from: "10.0.1.200", to: "10.0.1.250" });
+  assert.deepEqual(config.ports, { dhcp: 67, tftp: 69, http: 80, nfs: 2049 });
+  assert.deepEqual(config.dns, ["10.0.1.2"]);
+  assert.equal(config.leaseSeconds, 3600);
+  assert.equal(config.nfs.backend, "auto");
+  assert.equal(config.unknownMachines, "wait");
+});
+
+test("every setting that init leaves at its default stands in the file as a comment", () => {
+  const text = renderConfigFile(sound);
+  for (const key of [
+    "leaseSeconds",
+    "domain",
+    "router",
+    "dns",
+    "imageStore",
+    "stateDirectory",
+    "socket",
+    "nfs",
+    "ports",
+  ]) {
+    assert.match(text, new RegExp(`^# ${key}:`, "m"), key);
+  }
+});
+
+test("all faults are reported at once, each with its line and its key, in the order of the file", () => {
+  const faults = faultsOf(
+    "interface: eth1\naddress: 10.0.9.1\nsubnet: 10.0.1.0/24\npool: 10.0.1.200-10.0.3.250\nfoo: 1\nnfs:\n  backend: zfs\nports:\n  http: 99999\n",
+  );
+  assert.deepEqual(
+    faults.map((fault) => fault.place),
+    [
+      "head.yaml:2: address",
+      "head.yaml:4: pool",
+      "head.yaml:5: foo",
+      "head.yaml:7: nfs.backend",
+      "head.yaml:9: ports.http",
+    ],
+  );
+  assert.match(faults[0]?.message ?? "", /10\.0\.9\.1 is outside 10\.0\.1\.0\/24/);
+  assert.match(faults[1]?.message ?? "", /10\.0\.3\.250 is outside/);
+});
+
+test("missing settings are said to be missing", () => {
+  assert.deepEqual(
+    faultsOf("interface: eth1\n").map((fault) => fault.message),
+    ["is missing", "is missing", "is missing"],
+  );
+});
+
+for (const [what, change, message] of [
+  ["the pool holds the head's address", { pool: "10.0.1.1-10.0.1.9" }, /head's own address/],
+  ["the pool is the wrong way round", { pool: "10.0.1.9-10.0.1.2" }, /not a range/],
+  ["the pool reaches the broadcast address", { pool: "10.0.1.9-10.0.1.255" }, /no host address/],
+  ["the subnet has host bits", { subnet: "10.0.1.1/24" }, /not a subnet/],
+  ["the router is elsewhere", { router: "10.9.9.9" }, /outside/],
+  [
+    "the state directory is shared with nodes",
+    { stateDirectory: "/srv/provision/shared/state" },
+    /nodes could write/,
+  ],
+  ["a kernel argument is two", { kernelArguments: ["quiet splash"] }, /one word/],
+  ["a key is no key", { authorizedKeys: ["hello"] }, /public key/],
+] as const) {
+  test(`refused: ${what}`, () => {
+    const faults = faultsOf(JSON.stringify({ ...sound, ...change }));
+    assert.equal(faults.length, 1, JSON.stringify(faults));
+    assert.match(faults[0]?.message ?? "", message);
+  });
+}
+
+test("a file that is no YAML is a fault with its line, a file that is not there says what to do", () => {
+  assert.match(faultsOf("interface: eth1\naddress: [1\n")[0]?.place ?? "", /^head\.yaml:[23]$/);
+  assert.match(faultsOf("just words")[0]?.message ?? "", /key: value/);
+  assert.throws(
+    () => loadConfig("/nowhere/provision.yaml"),
+    (error) => error instanceof AppError && error.code === "not-found" && error.hint === "provision init",
+  );
+});
+
+const machine: MachineNetwork = {
+  interfaces: {
+    lo: [{ address: "127.0.0.1", cidr: "127.0.0.1/8" }],
+    eth1: [{ address: "10.0.1.1", cidr: "10.0.1.1/24" }],
+    eth2: [],
+  },
+  exists: (name) => ["lo", "eth1", "eth2"].includes(name),
+};
+
+for (const [what, change, message] of [
+  ["an unknown interface", { interface: "eth9" }, /no network interface eth9; this machine has eth1, eth2/],
+  [
+    "an address that the interface has not",
+    { address: "10.0.1.2" },
+    /10\.0\.1\.2 is not an address of eth1, which has 10\.0\.1\.1/,
+  ],
+  ["an interface without an address", { interface: "eth2" }, /eth2, which has no address/],
+  ["a subnet of another size", { subnet: "10.0.0.0/16" }, /size/],
+] as const) {
+  test(`does not fit the machine: ${what}`, () => {
+    const config = parseConfig(JSON.stringify({ ...sound, ...change }), "head.yaml");
+    const faults = machineFaults(config, machine);
+    assert.equal(faults.length, 1);
+    assert.match(faults[0]?.message ?? "", message);
+  });
+}
+
+test("a configuration that fits the machine has no faults", () => {
+  assert.deepEqual(machineFaults(parseConfig(JSON.stringify(sound), "head.yaml"), machine), []);
+});

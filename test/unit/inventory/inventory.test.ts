@@ -1,0 +1,269 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { AppError } from "../../../server/lib/errors.ts";
+import { discoveredMachine, openInventory, testSite } from "../../support/inventory.ts";
+import { temporaryDirectory } from "../../support/temporary.ts";
+
+async function faultsOf(change: Promise<unknown>): Promise<string[]> {
+  try {
+    await change;
+  } catch (error) {
+    assert.ok(error instanceof AppError, String(error));
+    return error.faults.length === 0
+      ? [error.message]
+      : error.faults.map((fault) => `${fault.place}: ${fault.message}`);
+  }
+  return [];
+}
+
+test("a range of nodes counts its MACs and addresses up, and is there after the database is opened again", async (t) => {
+  const state = temporaryDirectory(t);
+  const first = await openInventory(state);
+  const answer = await first.inventory.addNodes({
+    range: "n[001-014]",
+    macs: ["52:54:00:00:00:fe+", "52:54:00:11:00:00+"],
+    ip: "10.0.1.11+",
+    groups: ["compute"],
+    kernelArguments: ["quiet"],
+  });
+  assert.equal(answer.changed.length, 14);
+  await first.database.close();
+
+  const second = await openInventory(state);
+  t.after(() => second.database.close());
+  const node = second.directory.byName("n003");
+  assert.deepEqual(node?.macs, ["52:54:00:00:01:00", "52:54:00:11:00:02"]);
+  assert.equal(node?.ip, "10.0.1.13");
+  assert.deepEqual(node?.groups, ["compute"]);
+  assert.deepEqual(node?.kernelArguments, ["quiet"]);
+  assert.equal(second.directory.byMac("52:54:00:11:00:02" as never)?.name, "n003");
+  assert.equal(new Set(second.directory.nodes().map((each) => each.machineId)).size, 14);
+});
+
+test("without an address nodes get the lowest free ones outside the pool", async (t) => {
+  const { inventory, directory, database } = await openInventory(temporaryDirectory(t));
+  t.after(() => database.close());
+  await inventory.addNodes({ range: "a", ip: "10.0.1.3" });
+  await inventory.addNodes({ range: "b[1-2]" });
+  assert.deepEqual(
+    directory.nodes().map((node) => node.ip),
+    ["10.0.1.3", "10.0.1.2", "10.0.1.4"],
+  );
+});
+
+test("every fault of a request is reported, and nothing is changed", async (t) => {
+  const { inventory, directory, database } = await openInventory(temporaryDirectory(t));
+  t.after(() => database.close());
+  await inventory.addNodes({ range: "n1", macs: ["52:54:00:00:00:01"], ip: "10.0.1.11" });
+  const faults = await faultsOf(
+    inventory.addNodes({
+      range: "n[1-2]",
+      macs: ["52:54:00:00:00:01+", "nonsense"],
+      ip: "10.0.1.249+",
+      groups: ["gpu"],
+      image: "arch",
+      kernelArguments: ["two words", "${net0/mac}"],
+    }),
+  );
+  for (const expected of [
+    /^--mac: "nonsense" is not a MAC/,
+    /^--ip: 10\.0\.1\.249 lies in the pool/,
+    /^--group: there is no group gpu; there is compute/,
+    /^--image: there is no image arch/,
+    /^--kernel-arg: "two words"/,
+    /^--kernel-arg: .*iPXE would expand/,
+    /^name: there already: n1/,
+  ]) {
+    assert.ok(
+      faults.some((fault) => expected.test(fault)),
+      `${expected} in ${faults.join("\n")}`,
+    );
+  }
+  assert.equal(directory.nodes().length, 1);
+});
+
+for (const [what, request, expected] of [
+  [
+    "a MAC that another node has",
+    { range: "n2", macs: ["52-54-00-00-00-01"] },
+    /MAC 52:54:00:00:00:01 of n2 is n1's already/,
+  ],
+  [
+    "an address that another node has",
+    { range: "n2", ip: "10.0.1.11" },
+    /address 10\.0\.1\.11 of n2 is n1's already/,
+  ],
+  ["the head's address", { range: "n2", ip: "10.0.1.1" }, /head's own/],
+  ["an address outside the subnet", { range: "n2", ip: "10.0.2.11" }, /no host address of 10\.0\.1\.0\/24/],
+  ["the broadcast address", { range: "n2", ip: "10.0.1.255" }, /no host address/],
+  [
+    "one MAC for two nodes",
+    { range: "n[2-3]", macs: ["52:54:00:00:00:02"] },
+    /write 52:54:00:00:00:02\+ to count up/,
+  ],
+  [
+    "too few MACs",
+    { range: "n[2-4]", macs: ["52:54:00:00:00:02,52:54:00:00:00:03"] },
+    /2 values for 3 nodes/,
+  ],
+  ["a MAC twice on one node", { range: "n2", macs: ["52:54:00:00:00:02", "52:54:00:00:00:02"] }, /twice/],
+  ["more nodes than addresses", { range: "n[1-300]x" }, /free addresses outside the pool, 300 are needed/],
+  ["a malformed range", { range: "n[1-" }, /./],
+  ["a name that is a path", { range: "../etc" }, /./],
+  ["a group address as MAC", { range: "n2", macs: ["01:00:5e:00:00:01"] }, /not a MAC/],
+] as const) {
+  test(`refused: ${what}`, async (t) => {
+    const { inventory, directory, database } = await openInventory(temporaryDirectory(t));
+    t.after(() => database.close());
+    await inventory.addNodes({ range: "n1", macs: ["52:54:00:00:00:01"], ip: "10.0.1.11" });
+    const faults = await faultsOf(inventory.addNodes(request));
+    assert.match(faults.join("\n"), expected);
+    assert.equal(directory.nodes().length, 1);
+  });
+}
+
+test("a dry run says what would change and changes nothing", async (t) => {
+  const { inventory, directory, database } = await openInventory(temporaryDirectory(t));
+  t.after(() => database.close());
+  const answer = await inventory.addNodes({ range: "n[1-2]", ip: "10.0.1.11+", dryRun: true });
+  assert.deepEqual(answer.lines, ["n1: added, 10.0.1.11, no MAC yet", "n2: added, 10.0.1.12, no MAC yet"]);
+  assert.equal(answer.dryRun, true);
+  assert.equal(directory.nodes().length, 0);
+});
+
+test("two nodes can change places: ports and addresses go before they come", async (t) => {
+  const state = temporaryDirectory(t);
+  const { inventory, directory, database } = await openInventory(state);
+  await inventory.addNodes({ range: "n[1-2]", macs: ["52:54:00:00:00:01+"], ip: "10.0.1.11+" });
+  const answer = await inventory.setNodes({
+    range: "n[1-2]",
+    macs: ["52:54:00:00:00:02,52:54:00:00:00:01"],
+    ip: "10.0.1.12,10.0.1.11",
+  });
+  assert.deepEqual(answer.changed, ["n1", "n2"]);
+  assert.equal(directory.byMac("52:54:00:00:00:02" as never)?.name, "n1");
+  assert.equal(directory.byIp("10.0.1.11" as never)?.name, "n2");
+  await database.close();
+  const again = await openInventory(state);
+  t.after(() => again.database.close());
+  assert.equal(again.directory.byIp("10.0.1.11" as never)?.name, "n2");
+});
+
+test("set adds ports, renames, clears an image, and tells what was so already", async (t) => {
+  const { inventory, directory, database } = await openInventory(temporaryDirectory(t));
+  t.after(() => database.close());
+  await inventory.addNodes({ range: "n[1-2]", macs: ["52:54:00:00:00:01+"], image: "debian-13" });
+  await inventory.setNodes({ range: "n1", addMacs: ["52:54:00:00:01:01"], image: "", rename: "login" });
+  const node = directory.byName("login");
+  assert.deepEqual(node?.macs, ["52:54:00:00:00:01", "52:54:00:00:01:01"]);
+  assert.equal(node?.image, undefined);
+  assert.equal(directory.byName("n1"), undefined);
+  const answer = await inventory.setNodes({ range: "n2,login", image: "debian-13" });
+  assert.deepEqual(answer.changed, ["login"]);
+  assert.deepEqual(answer.unchanged, ["n2"]);
+  assert.match(
+    (await faultsOf(inventory.setNodes({ range: "n2,login", rename: "x" }))).join(),
+    /cannot have one name/,
+  );
+  assert.match((await faultsOf(inventory.setNodes({ range: "n2" }))).join(), /nothing to set/);
+});
+
+test("nodes that are up are not removed unless forced; the others of the range are", async (t) => {
+  const { inventory, directory, database } = await openInventory(temporaryDirectory(t), { up: ["n2"] });
+  t.after(() => database.close());
+  await inventory.addNodes({ range: "n[1-3]" });
+  const answer = await inventory.removeNodes({ range: "n[1-3]" });
+  assert.deepEqual(answer.changed, ["n1", "n3"]);
+  assert.deepEqual(
+    answer.failed.map((failure) => failure.name),
+    ["n2"],
+  );
+  assert.deepEqual(
+    directory.nodes().map((node) => node.name),
+    ["n2"],
+  );
+  await inventory.removeNodes({ range: "n2", force: true });
+  assert.equal(directory.nodes().length, 0);
+  assert.match((await faultsOf(inventory.removeNodes({ range: "n2" }))).join(), /no such node: n2/);
+});
+
+test("discovered machines become nodes in the order seen, or by their MAC", async (t) => {
+  const discovered = [discoveredMachine("52:54:00:00:00:0a", 1), discoveredMachine("52:54:00:00:00:0b", 2)];
+  const { inventory, directory, database } = await openInventory(temporaryDirectory(t), { discovered });
+  t.after(() => database.close());
+  assert.match(
+    (await faultsOf(inventory.addNodes({ range: "n1", fromDiscovered: true }))).join(),
+    /2 unknown machines were seen, name one/,
+  );
+  await inventory.addNodes({ range: "n1", fromDiscovered: ["52:54:00:00:00:0B"] });
+  assert.equal(directory.byMac("52:54:00:00:00:0b" as never)?.name, "n1");
+  assert.match(
+    (await faultsOf(inventory.addNodes({ range: "n2", fromDiscovered: ["52:54:00:00:00:0b"] }))).join(),
+    /n1's already/,
+  );
+  await inventory.addNodes({ range: "n2", fromDiscovered: true });
+  assert.equal(directory.byMac("52:54:00:00:00:0a" as never)?.name, "n2");
+  assert.match(
+    (await faultsOf(inventory.addNodes({ range: "n3", fromDiscovered: true }))).join(),
+    /0 unknown machines were seen/,
+  );
+});
+
+test("groups: added, set, and kept while they have nodes", async (t) => {
+  const { inventory, directory, database } = await openInventory(temporaryDirectory(t));
+  t.after(() => database.close());
+  await inventory.addGroup({ name: "gpu", image: "debian-13", kernelArguments: ["iommu=pt"] });
+  await inventory.addNodes({ range: "n1", groups: ["gpu"] });
+  assert.match((await faultsOf(inventory.addGroup({ name: "gpu" }))).join(), /already/);
+  assert.match((await faultsOf(inventory.removeGroup({ name: "gpu" }))).join(), /still has n1/);
+  assert.match((await faultsOf(inventory.setGroup({ name: "nope" }))).join(), /no group nope/);
+  await inventory.setGroup({ name: "gpu", image: "" });
+  assert.deepEqual(directory.group("gpu"), { name: "gpu", kernelArguments: ["iommu=pt"] });
+  await inventory.removeNodes({ range: "@gpu" });
+  await inventory.removeGroup({ name: "gpu" });
+  assert.equal(directory.group("gpu"), undefined);
+});
+
+test("a site whose pool now overlaps a node's address is refused when the inventory is loaded", async (t) => {
+  const state = temporaryDirectory(t);
+  const { inventory, database } = await openInventory(state);
+  await inventory.addNodes({ range: "n[1-2]", ip: "10.0.1.11+" });
+  await database.close();
+  const site = { ...testSite, pool: { from: "10.0.1.12" as never, to: "10.0.1.250" as never } };
+  await assert.rejects(
+    openInventory(state, { site }),
+    (error) =>
+      error instanceof AppError && error.faults.length === 1 && /n2/.test(error.faults[0]?.place ?? ""),
+  );
+});
+
+test("changes at the same time take turns: no address is given twice", async (t) => {
+  const { inventory, directory, database } = await openInventory(temporaryDirectory(t));
+  t.after(() => database.close());
+  await Promise.all(Array.from({ length: 20 }, (_, index) => inventory.addNodes({ range: `n${index}` })));
+  assert.equal(new Set(directory.nodes().map((node) => node.ip)).size, 20);
+});
+
+test("whatever the request, the inventory holds no MAC, address or name twice", async (t) => {
+  const { inventory, directory, database } = await openInventory(temporaryDirectory(t));
+  t.after(() => database.close());
+  const small = fc.integer({ min: 1, max: 6 });
+  const request = fc.record({ first: small, count: small, mac: small, ip: small, change: fc.boolean() });
+  await fc.assert(
+    fc.asyncProperty(request, async ({ first, count, mac, ip, change }) => {
+      const values = {
+        range: `n[${first}-${first + count - 1}]`,
+        macs: [`52:54:00:00:00:0${mac}+`],
+        ip: `10.0.1.${10 + ip}+`,
+      };
+      await faultsOf(change ? inventory.setNodes(values) : inventory.addNodes(values));
+      const nodes = directory.nodes();
+      const macs = nodes.flatMap((node) => node.macs);
+      assert.equal(new Set(macs).size, macs.length);
+      assert.equal(new Set(nodes.map((node) => node.ip)).size, nodes.length);
+      for (const node of nodes) assert.equal(directory.byMac(node.macs[0] ?? ("" as never)), node);
+    }),
+    { numRuns: 60 },
+  );
+});
