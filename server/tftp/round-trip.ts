@@ -1,0 +1,46 @@
+/** Smoothed round-trip time and its variation (RFC 6298 section 2). */
+export type RoundTrip = { smoothedMs: number; variationMs: number };
+
+export type Patience = {
+  /**
+   * Never repeat sooner than this. Boot ROMs that write each block to slow memory, or that run in an emulator, stall for
+   * tens of milliseconds; a repeat that comes too soon does no harm but costs a block.
+   */
+  floorMs: number;
+  /** Before anything has been measured (RFC 6298 section 2.1). */
+  initialMs: number;
+  /** Never wait longer than this between two repeats. */
+  ceilingMs: number;
+  /** Repeats without an answer before the client counts as gone. */
+  repeats: number;
+  /** A whole transfer, however slowly its client reads. */
+  totalMs: number;
+};
+
+/** 10 repeats from 0.1 s on take 28 s, longer than a switch port needs to come back. */
+export const defaultPatience: Patience = {
+  floorMs: 100,
+  initialMs: 1000,
+  ceilingMs: 5000,
+  repeats: 10,
+  totalMs: 30 * 60_000,
+};
+
+/** Takes in one measurement (RFC 6298 section 2.2 and 2.3). */
+export function measure(previous: RoundTrip | undefined, sampleMs: number): RoundTrip {
+  if (previous === undefined) return { smoothedMs: sampleMs, variationMs: sampleMs / 2 };
+  const deviationMs = Math.abs(previous.smoothedMs - sampleMs);
+  return {
+    variationMs: 0.75 * previous.variationMs + 0.25 * deviationMs,
+    smoothedMs: 0.875 * previous.smoothedMs + 0.125 * sampleMs,
+  };
+}
+
+/** How long to wait for an answer; `doublings`: timeouts since the last clean measurement (RFC 6298 section 5.5). */
+export function waitMs(trip: RoundTrip | undefined, doublings: number, patience: Patience): number {
+  const baseMs =
+    trip === undefined
+      ? patience.initialMs
+      : Math.max(patience.floorMs, trip.smoothedMs + 4 * trip.variationMs);
+  return Math.min(patience.ceilingMs, baseMs * 2 ** Math.min(doublings, 16));
+}

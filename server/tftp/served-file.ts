@@ -1,0 +1,28 @@
+import type { Ipv4 } from "../lib/ipv4.ts";
+
+/** A file as TFTP needs it, opened for one transfer. */
+export type ServedFile = {
+  /** Exact and fixed: what is promised in `tsize` is what is sent. */
+  sizeBytes: number;
+  /**
+   * Exactly `length` bytes from `offset`, which the caller keeps inside the file; rejects when the file can no longer
+   * give them. What is in memory already (a rendered template, a cached loader) is best returned at once, as a view.
+   */
+  read: (offset: number, length: number) => Uint8Array | Promise<Uint8Array>;
+  close: () => Promise<void>;
+};
+
+/**
+ * Finds what a client asks for, whatever form the path has. Undefined: there is no such file (error 1). AppError
+ * "forbidden": the path leads where nobody may read (error 2). Anything else thrown: error 0, and logged.
+ */
+export type OpenFile = (path: string, peer: Ipv4) => Promise<ServedFile | undefined>;
+
+/** A rendered text or anything else that is in memory. */
+export function fileInMemory(bytes: Uint8Array): ServedFile {
+  return {
+    sizeBytes: bytes.length,
+    read: (offset, length) => bytes.subarray(offset, offset + length),
+    close: () => Promise.resolve(),
+  };
+}

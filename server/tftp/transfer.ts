@@ -1,0 +1,239 @@
+import { assertNever } from "../lib/assert.ts";
+import { type TftpPacket, errorCodes } from "./packet.ts";
+import { type Patience, type RoundTrip, measure, waitMs } from "./round-trip.ts";
+
+/** What one transfer is about; fixed once its options are agreed. */
+export type TransferPlan = {
+  sizeBytes: number;
+  blockBytes: number;
+  windowBlocks: number;
+  /** Whether an OACK comes before the first block. */
+  offersOptions: boolean;
+  patience: Patience;
+};
+
+export type TransferOutcome =
+  /** The client acknowledged the last block. */
+  | "done"
+  /** The client said that it wants no more, or went on to something else. */
+  | "aborted"
+  /** The client fell silent, or the file could not be read. */
+  | "failed";
+
+/** What is under way and not answered yet. */
+type Flight = {
+  plan: TransferPlan;
+  startedAtMs: number;
+  sentAtMs: number;
+  /** When to be stepped with "wake". */
+  wakeAtMs: number;
+  roundTrip: RoundTrip | undefined;
+  /** Times this flight was sent again for want of an answer. */
+  repeats: number;
+  /** Doublings of the wait; kept over the next flight until a clean measurement (Karn's rule, RFC 6298 section 5). */
+  doublings: number;
+  /** Nothing in the flight was ever sent before: the answer to it may be measured. */
+  clean: boolean;
+};
+
+/** Blocks are counted from 1 without the wire's roll-over. */
+export type Transfer =
+  | (Flight & { kind: "offering" })
+  | (Flight & {
+      kind: "sending";
+      /** Every block up to here is acknowledged. */
+      acked: number;
+      /** Last block of the flight. */
+      sent: number;
+      /** Last block ever sent. */
+      highest: number;
+    })
+  | { kind: "ended"; outcome: TransferOutcome; message: string | undefined; bytes: number };
+
+export type TransferEvent =
+  | { kind: "packet"; packet: TftpPacket; nowMs: number }
+  | { kind: "wake"; nowMs: number }
+  /** The same request came again from the same port: our first answer was lost or is late. */
+  | { kind: "request-repeated"; nowMs: number }
+  /** The client's port is closed (ICMP), or asks for something else by now. */
+  | { kind: "client-left"; message: string }
+  | { kind: "unreadable"; message: string }
+  | { kind: "server-stops" };
+
+export type TransferAction =
+  | { kind: "send-oack" }
+  /** Blocks `from` to `to`, both included. Replaces an earlier one that is not carried out yet. */
+  | { kind: "send-blocks"; from: number; to: number }
+  | { kind: "send-error"; code: number; message: string };
+
+export type TransferStep = { state: Transfer; actions: readonly TransferAction[] };
+
+type Sending = Extract<Transfer, { kind: "sending" }>;
+type Offering = Extract<Transfer, { kind: "offering" }>;
+
+/** Number of blocks: the last one is short, and empty where the size is a multiple (RFC 1350 section 6). */
+export function blockCount(plan: TransferPlan): number {
+  return Math.floor(plan.sizeBytes / plan.blockBytes) + 1;
+}
+
+/** The number a block has on the wire: it rolls over from 65535 to 0. */
+export function wireBlock(block: number): number {
+  return block & 0xffff;
+}
+
+/** Whether the client has acknowledged anything; until then its request may still come again. */
+export function isAnswered(state: Transfer): boolean {
+  // The ACK of an OACK is an acknowledgement too.
+  return (
+    state.kind === "ended" || (state.kind === "sending" && (state.plan.offersOptions || state.acked > 0))
+  );
+}
+
+/** The first answer to an accepted request. */
+export function begin(plan: TransferPlan, nowMs: number): TransferStep {
+  const flight: Flight = {
+    plan,
+    startedAtMs: nowMs,
+    sentAtMs: nowMs,
+    wakeAtMs: 0,
+    roundTrip: undefined,
+    repeats: 0,
+    doublings: 0,
+    clean: true,
+  };
+  if (plan.offersOptions) {
+    return { state: withWake({ ...flight, kind: "offering" }, nowMs), actions: [{ kind: "send-oack" }] };
+  }
+  return launch({ ...flight, kind: "sending", acked: 0, sent: 0, highest: 0 }, nowMs);
+}
+
+/** One event; pure. An ended transfer stays as it is. */
+export function step(state: Transfer, event: TransferEvent): TransferStep {
+  if (state.kind === "ended") return { state, actions: [] };
+  switch (event.kind) {
+    case "packet":
+      return onPacket(state, event.packet, event.nowMs);
+    case "wake":
+      return onWake(state, event.nowMs);
+    case "request-repeated":
+      return isAnswered(state) ? { state, actions: [] } : again(state, event.nowMs);
+    case "client-left":
+      // The last ACK is easily lost with a client that leaves at once: it has every byte then.
+      return isLastFlight(state) ? end(state, "done", undefined) : end(state, "aborted", event.message);
+    case "unreadable":
+      return end(state, "failed", event.message, { code: errorCodes.notDefined, message: event.message });
+    case "server-stops": {
+      const message = "the server stops";
+      return end(state, "failed", message, { code: errorCodes.notDefined, message });
+    }
+    default:
+      return assertNever(event);
+  }
+}
+
+function onPacket(state: Sending | Offering, packet: TftpPacket, nowMs: number): TransferStep {
+  switch (packet.kind) {
+    case "ack":
+      return state.kind === "offering"
+        ? onOfferAnswered(state, packet.block, nowMs)
+        : onAck(state, packet.block, nowMs);
+    case "error":
+      // EDK2 asks for the size, then sends error 8 "User aborted the transfer" and asks again: no fault of anybody.
+      return end(state, "aborted", packet.message === "" ? `error ${packet.code}` : packet.message);
+    case "rrq":
+    case "wrq":
+    case "data":
+    case "oack":
+      return { state, actions: [] };
+    default:
+      return assertNever(packet);
+  }
+}
+
+function onOfferAnswered(state: Offering, block: number, nowMs: number): TransferStep {
+  if (block !== 0) return { state, actions: [] };
+  const roundTrip = state.clean ? measure(undefined, nowMs - state.sentAtMs) : undefined;
+  return launch({ ...state, kind: "sending", roundTrip, acked: 0, sent: 0, highest: 0 }, nowMs);
+}
+
+function onAck(state: Sending, block: number, nowMs: number): TransferStep {
+  const advance = (block - state.acked) & 0xffff;
+  // Nothing is ever sent for an ACK that acknowledges nothing new: answering duplicates doubles every packet that
+  // follows (the Sorcerer's Apprentice, RFC 1123 section 4.2.3.1). The timer repeats what was really lost.
+  if (advance === 0 || advance > state.sent - state.acked) return { state, actions: [] };
+  const acked = state.acked + advance;
+  if (acked === blockCount(state.plan)) return end({ ...state, acked }, "done", undefined);
+  const measured = state.clean
+    ? { roundTrip: measure(state.roundTrip, nowMs - state.sentAtMs), doublings: 0 }
+    : {};
+  // An ACK from inside the window tells of a gap: the next window begins right behind it (RFC 7440 section 4).
+  return launch({ ...state, ...measured, acked }, nowMs);
+}
+
+/** Sends the window that follows the acknowledged blocks. */
+function launch(state: Sending, nowMs: number): TransferStep {
+  const from = state.acked + 1;
+  const to = Math.min(state.acked + state.plan.windowBlocks, blockCount(state.plan));
+  const next: Sending = {
+    ...state,
+    sent: to,
+    sentAtMs: nowMs,
+    repeats: 0,
+    clean: from > state.highest,
+    highest: Math.max(state.highest, to),
+  };
+  return { state: withWake(next, nowMs), actions: [{ kind: "send-blocks", from, to }] };
+}
+
+function onWake(state: Sending | Offering, nowMs: number): TransferStep {
+  if (nowMs < state.wakeAtMs) return { state, actions: [] };
+  const { patience } = state.plan;
+  if (nowMs - state.startedAtMs >= patience.totalMs) return giveUp(state, "the transfer took too long");
+  if (state.repeats >= patience.repeats) {
+    return giveUp(
+      state,
+      isLastFlight(state) ? "the last block was never acknowledged" : "the client fell silent",
+    );
+  }
+  return again({ ...state, repeats: state.repeats + 1, doublings: state.doublings + 1 }, nowMs);
+}
+
+/** Sends the flight once more. */
+function again(state: Sending | Offering, nowMs: number): TransferStep {
+  if (state.kind === "offering") {
+    return { state: withWake({ ...state, clean: false }, nowMs), actions: [{ kind: "send-oack" }] };
+  }
+  return {
+    state: withWake({ ...state, clean: false }, nowMs),
+    actions: [{ kind: "send-blocks", from: state.acked + 1, to: state.sent }],
+  };
+}
+
+function giveUp(state: Sending | Offering, message: string): TransferStep {
+  return end(state, "failed", message, { code: errorCodes.notDefined, message });
+}
+
+function end(
+  state: Sending | Offering,
+  outcome: TransferOutcome,
+  message: string | undefined,
+  tell?: { code: number; message: string },
+): TransferStep {
+  const acked = state.kind === "sending" ? state.acked : 0;
+  const bytes =
+    outcome === "done" ? state.plan.sizeBytes : Math.min(acked * state.plan.blockBytes, state.plan.sizeBytes);
+  return {
+    state: { kind: "ended", outcome, message, bytes },
+    actions: tell === undefined ? [] : [{ kind: "send-error", ...tell }],
+  };
+}
+
+function isLastFlight(state: Sending | Offering): boolean {
+  return state.kind === "sending" && state.sent === blockCount(state.plan);
+}
+
+function withWake<T extends Sending | Offering>(state: T, nowMs: number): T {
+  const { patience } = state.plan;
+  const wakeAtMs = nowMs + waitMs(state.roundTrip, state.doublings, patience);
+  return { ...state, wakeAtMs: Math.min(wakeAtMs, state.startedAtMs + patience.totalMs) };
+}
