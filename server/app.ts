@@ -15,7 +15,9 @@ import type { PartStatus } from "./model/answers.ts";
 import type { HeadFault } from "./model/head-fault.ts";
 import { createNfsServer, type NfsServer } from "./nfs/server.ts";
 import { overlayArchive } from "./nodeconfig/overlay.ts";
+import { fileInMemory } from "./tftp/served-file.ts";
 import { createTftpServer } from "./tftp/server.ts";
+import { openConfined } from "./boot/confined-file.ts";
 import { createTftpFiles } from "./boot/tftp-files.ts";
 
 /** A long-lived part of the head: started in order, stopped in reverse. */
@@ -38,27 +40,34 @@ export async function createHead(
   checkMachine(config, readMachineNetwork());
   const core = await openCore(config, { log });
   const clock = systemClock;
-  const { tracker, directory, credentials, desk, urls } = core;
+  const { tracker, directory, desk, urls } = core;
   const nfs = createNfsServer({ config, log, clock, searchPath });
   const dhcp = createDhcpServer({
-    site: { ...config, urls },
-    device: config.interface,
-    port: config.ports.dhcp,
+    config,
+    urls,
     directory,
     store: core.leaseStore,
     record: tracker.record,
     log,
     clock,
   });
-  const tftpFiles = createTftpFiles({ loaderDirectory: config.loaderDirectory, desk });
+  const tftpFiles = createTftpFiles({
+    desk,
+    clock,
+    record: tracker.record,
+    openLoader: (path) => openConfined(config.loaderDirectory, path),
+    fromText: (text) => fileInMemory(Buffer.from(text)),
+  });
   const tftp = createTftpServer({
     device: config.interface,
     address: config.address,
     port: config.ports.tftp,
     open: tftpFiles.open,
-    onFetched: () => undefined,
+    onFetched: ({ path, bytes, durationMs, outcome }) => {
+      if (outcome === "done") tftpFiles.fetched(path, bytes, durationMs);
+    },
     log,
-    clock,
+    clock: { nowMs: () => performance.now() },
   });
   const app = nodeFacingApp(core, log);
   const { interface: device, address, ports } = config;
@@ -81,7 +90,8 @@ export async function createHead(
     startedAtMs: clock.nowMs(),
     leases: () => dhcp.leases(),
     faults: () => nfsFaults(nfs),
-    parts: () => partStatuses(config, states, { dhcp: dhcp.counters(), tftp: tftp.counters() }, nfs),
+    parts: () =>
+      partStatuses(config, states, { dhcp: dhcp.counters(), tftp: flatCounters(tftp.counters()) }, nfs),
   });
   return {
     start: () => startAll(parts, states, core, log),
@@ -110,7 +120,6 @@ function nodeFacingApp(core: Core, log: Log): Express {
     }),
   );
   app.use("/boot", plainProblemHandler(log));
-  app.use("/loader", plainProblemHandler(log));
   app.use(nodeRoutes({ directory, credentials, tracker, clock, log }));
   app.use((request) => {
     throw new AppError("not-found", `there is no ${request.path}`);
@@ -204,6 +213,18 @@ function partStatuses(
     { name: "nfs", state: server.state, detail: nfsDetail, counters: { restarts: server.restarts } },
     { name: "schedules", state: state("schedules"), detail: "nightly backup of the database", counters: {} },
   ];
+}
+
+/** `{ dropped: { truncated: 2 } }` as `{ "dropped.truncated": 2 }`. */
+function flatCounters(
+  counters: Readonly<Record<string, number | Readonly<Record<string, number>>>>,
+): PartStatus["counters"] {
+  const flat = Object.entries(counters).flatMap(([name, value]) =>
+    typeof value === "number"
+      ? [[name, value]]
+      : Object.entries(value).map(([inner, count]) => [`${name}.${inner}`, count]),
+  );
+  return Object.fromEntries(flat) as PartStatus["counters"];
 }
 
 function nfsFaults(nfs: NfsServer): HeadFault[] {

@@ -8,6 +8,7 @@ import { Credentials } from "./boot/credentials.ts";
 import { diskFaults } from "./boot/head-faults.ts";
 import type { Config } from "./config/config.ts";
 import { previewOptions } from "./dhcp/preview.ts";
+import type { DhcpSite } from "./dhcp/site.ts";
 import { eventAnswer, leaseAnswers, nodeAnswer } from "./http/answers.ts";
 import { apiApp } from "./http/api-routes.ts";
 import { createImageCatalog } from "./image/versions.ts";
@@ -28,7 +29,7 @@ import type { ImageCatalog } from "./model/image.ts";
 import { isNodeName, type ClusterNode, type Lease } from "./model/node.ts";
 import { bundleAgent } from "./nodeconfig/agent-bundle.ts";
 import { overlayFiles, type OverlayFile } from "./nodeconfig/overlay.ts";
-import { makeSshHostKey } from "./nodeconfig/ssh-host-key.ts";
+import { generateSshHostKey } from "./nodeconfig/ssh-host-key.ts";
 import { exportsOf, rootMount, sharedMount } from "./nfs/exports.ts";
 import { createTemplates } from "./template/engine.ts";
 import { diagnose } from "./tracker/diagnosis.ts";
@@ -115,7 +116,7 @@ async function compose(config: Config, database: Database, log: Log): Promise<Co
       discovered: tracker.discovered(),
       nowMs: clock.nowMs(),
       makeMachineId: () => randomBytes(16).toString("hex"),
-      makeSshHostKey,
+      makeSshHostKey: () => generateSshHostKey("provision"),
     }),
   });
   const nodeTemplates = templatesOf("node");
@@ -263,7 +264,7 @@ async function render(core: Open, name: string): Promise<RenderAnswer> {
   return {
     node: node.name,
     image: image === undefined ? reference : `${image.name}@${image.version}`,
-    dhcp: previewOptions(node, { ...config, urls }),
+    dhcp: dhcpPreviews(node, { ...config, urls }),
     bootScript: desk.preview(node),
     kernelArguments: image === undefined ? "" : desk.argumentsOf(node, image).join(" "),
     files: files.map((file) => ({
@@ -276,4 +277,18 @@ async function render(core: Open, name: string): Promise<RenderAnswer> {
         : { text: Buffer.from(file.content).toString("utf8") }),
     })),
   };
+}
+
+/** What DHCP gives to each client of a node: both kinds of PC firmware, iPXE, and the running system. */
+function dhcpPreviews(node: ClusterNode, site: DhcpSite): RenderAnswer["dhcp"] {
+  const [bios = [], uefi = []] = ["bios", "uefi-x64"].map((firmware) =>
+    previewOptions(node, site, firmware).map(({ client, options }) => ({
+      client: client === "firmware" ? `firmware (${firmware})` : client,
+      options: options.map(({ code, name, value }) => ({
+        name: code === undefined ? name : `${code} ${name}`,
+        value,
+      })),
+    })),
+  );
+  return [...bios.slice(0, 1), ...uefi];
 }

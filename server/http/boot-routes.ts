@@ -26,16 +26,20 @@ type Step = "loader" | "kernel" | "initrd" | "overlay";
 /**
  * What firmware and loaders fetch. A machine's identity is in the path, never taken from its address:
  *
- *     /loader/FILE                          a boot loader, for UEFI HTTP Boot
+ *     /boot/MAC/loader/FILE                 a boot loader, for UEFI HTTP Boot
  *     /boot/MAC/script.ipxe                 begins a boot
  *     /boot/MAC/NONCE/{kernel,initrd,overlay}
  */
 export function bootRoutes(parts: BootRouteParts): Router {
   const router = Router({ caseSensitive: true });
-  router.get("/loader/:file", (request, response) => {
+  router.get("/boot/:mac/loader/:file", (request, response) => {
     const { file } = request.params;
+    const mac = macOf(request.params.mac);
     if (!loaderFiles().includes(file)) throw new AppError("not-found", `there is no loader ${file}`);
-    sendFile(response, file, parts.loaderDirectory);
+    recordWhenSent(parts, response, mac, "loader", file);
+    sendFile(response, file, parts.loaderDirectory, () =>
+      refuse(parts, mac, "loader", `the boot loader ${file} is missing`),
+    );
   });
   router.get("/boot/:mac/script.ipxe", async (request, response) => {
     const text = await parts.desk.beginBoot(macOf(request.params.mac));
@@ -111,11 +115,21 @@ function sendFile(
     ...(root === undefined ? {} : { root }),
   };
   response.type("application/octet-stream");
-  response.sendFile(file, options, (error: Error | undefined) => {
-    if (error === undefined || response.headersSent) return;
-    onMissing?.(error);
-    response.status(404).type("text/plain").send("the file is not there\n");
-  });
+  response.sendFile(
+    file,
+    options,
+    (error: (Error & { status?: number; headers?: Record<string, string> }) | undefined) => {
+      if (error === undefined || response.headersSent) return;
+      const status = error.status ?? 500;
+      // A range that the file has not (416) and a condition that fails (412) are the client's own.
+      if (status === 404 || status >= 500) onMissing?.(error);
+      response
+        .status(status)
+        .set(error.headers ?? {})
+        .type("text/plain")
+        .send(`${error.message}\n`);
+    },
+  );
 }
 
 /** Records a transfer once all of it has gone out. A HEAD, a range and a broken connection are none. */
@@ -129,11 +143,6 @@ function recordWhenSent(parts: BootRouteParts, response: Response, mac: Mac, ste
   });
 }
 
-function refuse(
-  parts: BootRouteParts,
-  mac: Mac,
-  step: "script" | "kernel" | "initrd",
-  message: string,
-): void {
+function refuse(parts: BootRouteParts, mac: Mac, step: Step, message: string): void {
   parts.record({ kind: "refused", mac, atMs: parts.clock.nowMs(), step, message });
 }

@@ -1,0 +1,121 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import express from "express";
+import { BootDesk } from "../../server/boot/boot-desk.ts";
+import { bootUrls } from "../../server/boot/boot-urls.ts";
+import { Credentials } from "../../server/boot/credentials.ts";
+import { bootRoutes } from "../../server/http/boot-routes.ts";
+import { nodeRoutes } from "../../server/http/node-routes.ts";
+import { plainProblemHandler, problemHandler } from "../../server/http/problem.ts";
+import { BootStore } from "../../server/inventory/boot-store.ts";
+import { SecretStore } from "../../server/inventory/secret-store.ts";
+import { silentLog } from "../../server/lib/log.ts";
+import type { ImageVersion } from "../../server/model/image.ts";
+import { createTemplates } from "../../server/template/engine.ts";
+import { Tracker } from "../../server/tracker/tracker.ts";
+import { openInventory } from "./inventory.ts";
+import { temporaryDirectory } from "./temporary.ts";
+
+export const kernelBytes = Buffer.from("kernel".repeat(1000));
+
+/** A head's boot path with a real database and real HTTP on loopback; one node `n1` and one image. */
+export async function openBootRack(t: TestContext, state = temporaryDirectory(t)) {
+  const { inventory, directory, database } = await openInventory(state);
+  if (directory.byName("n1") === undefined) {
+    await inventory.addNodes({
+      range: "n1",
+      macs: ["52:54:00:00:00:01", "52:54:00:00:01:01"],
+      ip: "10.0.1.11",
+      kernelArguments: ["own=1"],
+    });
+  }
+  const files = join(state, "files");
+  mkdirSync(files, { recursive: true });
+  writeFileSync(join(files, "vmlinuz"), kernelBytes);
+  writeFileSync(join(files, "initrd.img"), "initrd");
+  writeFileSync(join(files, "snponly.efi"), "loader");
+  const image: ImageVersion = {
+    name: "debian-13",
+    version: "20260101-00000000",
+    architecture: "amd64",
+    root: join(files, "rootfs"),
+    kernel: join(files, "vmlinuz"),
+    initrd: join(files, "initrd.img"),
+    kernelVersion: "6.12",
+    kernelArguments: ["rw"],
+    builtAtMs: 0,
+    inputsDigest: "0".repeat(64),
+    current: true,
+    bytes: 1,
+  };
+  const images = new Map([["debian-13", image]]);
+  const clock = { nowMs: () => Date.now() };
+  const store = new BootStore(database.db);
+  const tracker = new Tracker({ directory, store, clock, log: silentLog });
+  await tracker.load();
+  const credentials = new Credentials(new SecretStore(database.db));
+  await credentials.load();
+  const server: Server = createServer();
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const urls = bootUrls("127.0.0.1", port);
+  const desk = new BootDesk({
+    directory,
+    credentials,
+    urls,
+    clock,
+    catalog: { find: (reference) => images.get(reference), list: () => [...images.values()] },
+    templates: createTemplates(join(import.meta.dirname, "../../templates/ipxe"), "templates/ipxe"),
+    record: tracker.record,
+    image: "debian-13",
+    kernelArguments: ["site=1"],
+    rootArgument: ({ root }) => `nfs4:10.0.1.1:${root}:ro,vers=4.1`,
+  });
+  const app = express();
+  const overlay = (_: unknown, token: string): Promise<Uint8Array> =>
+    Promise.resolve(Buffer.from(`token=${token}`));
+  app.use(
+    bootRoutes({
+      directory,
+      credentials,
+      desk,
+      clock,
+      record: tracker.record,
+      loaderDirectory: files,
+      overlay,
+    }),
+  );
+  app.use("/boot", plainProblemHandler(silentLog));
+  app.use(nodeRoutes({ directory, credentials, tracker, clock, log: silentLog }));
+  app.use(problemHandler(silentLog));
+  server.on("request", app);
+  const close = async (): Promise<void> => {
+    server.closeAllConnections();
+    server.close();
+    await tracker.stop();
+    await database.close();
+  };
+  const node = directory.byName("n1");
+  if (node === undefined) throw new Error("n1 is missing");
+  return {
+    base: urls.base,
+    urls,
+    desk,
+    directory,
+    inventory,
+    tracker,
+    store,
+    credentials,
+    images,
+    image,
+    files,
+    state,
+    node,
+    close,
+  };
+}

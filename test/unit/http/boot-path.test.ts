@@ -1,0 +1,259 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { rmSync } from "node:fs";
+import { test, type TestContext } from "node:test";
+import { kernelBytes, openBootRack } from "../../support/boot-rack.ts";
+
+type Rack = Awaited<ReturnType<typeof openBootRack>>;
+
+async function rackFor(t: TestContext): Promise<Rack> {
+  const rack = await openBootRack(t);
+  t.after(rack.close);
+  return rack;
+}
+
+/** Fetches a script and the addresses in it, as iPXE would. */
+async function beginBoot(rack: Rack, mac = "52-54-00-00-00-01") {
+  const response = await fetch(`${rack.base}/boot/${mac}/script.ipxe`);
+  const text = await response.text();
+  const url = (word: string): string => new RegExp(`http\\S+/${word}`).exec(text)?.[0] ?? "";
+  return {
+    status: response.status,
+    text,
+    kernel: url("kernel"),
+    initrd: url("initrd"),
+    overlay: url("overlay"),
+  };
+}
+
+const digest = (text: string): string => createHash("sha256").update(text).digest("hex");
+
+function post(rack: Rack, path: string, bearer: string, body: object): Promise<Response> {
+  return fetch(`${rack.base}/node/${path}`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${bearer}`, "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+}
+
+async function bootToken(rack: Rack): Promise<string> {
+  const { overlay } = await beginBoot(rack);
+  return (await (await fetch(overlay)).text()).replace("token=", "");
+}
+
+const report = {
+  uptimeSeconds: 5,
+  load: { average: [0, 0, 0], runnable: 0, memoryAvailableBytes: 1, cpuBusy: 0 },
+};
+
+test("a node's script names kernel, initrd and overlay, and its arguments from the general to the particular", async (t) => {
+  const rack = await rackFor(t);
+  const { status, text } = await beginBoot(rack);
+  assert.equal(status, 200);
+  assert.match(text, /^#!ipxe\n/);
+  const kernel = text.split("\n").find((line) => line.startsWith("kernel "));
+  assert.match(
+    kernel ?? "",
+    /initrd=initrd\.img initrd=overlay\.img root=nfs4:10\.0\.1\.1:\S+rootfs:ro,vers=4\.1 rw nfs\.nfs4_unique_id=[0-9a-f]{32} systemd\.hostname=n1 site=1 own=1 BOOTIF=01-/,
+  );
+  assert.match(text, /\|\| goto failed/);
+});
+
+test("any port of a node boots the node, in any way of writing a MAC", async (t) => {
+  const rack = await rackFor(t);
+  for (const mac of ["52:54:00:00:01:01", "525400000101", "52-54-00-00-01-01"]) {
+    assert.match((await beginBoot(rack, mac)).text, /n1 boots debian-13/, mac);
+  }
+});
+
+test("files arrive whole, by ranges and by HEAD, with exact lengths; only whole ones count as fetched", async (t) => {
+  const rack = await rackFor(t);
+  const boot = await beginBoot(rack);
+  const head = await fetch(boot.kernel, { method: "HEAD" });
+  assert.equal(head.headers.get("content-length"), String(kernelBytes.length));
+  const part = await fetch(boot.kernel, { headers: { range: "bytes=3-9" } });
+  assert.equal(part.status, 206);
+  assert.equal(await part.text(), kernelBytes.subarray(3, 10).toString());
+  assert.equal((await fetch(boot.kernel, { headers: { range: "bytes=99999-" } })).status, 416);
+  assert.equal(rack.tracker.stateOf(rack.node).phase, "script");
+  const whole = await fetch(boot.kernel);
+  assert.deepEqual(Buffer.from(await whole.arrayBuffer()), kernelBytes);
+  const unchanged = await fetch(boot.kernel, {
+    headers: { "if-none-match": whole.headers.get("etag") ?? "", "cache-control": "max-age=0" },
+  });
+  assert.equal(unchanged.status, 304);
+  await (await fetch(boot.initrd)).text();
+  await rack.tracker.flush();
+  const events = await rack.store.newestEvents(10);
+  assert.deepEqual(
+    events.map(({ event }) => event.kind),
+    ["script", "kernel", "initrd"],
+  );
+  const kernel = events[1]?.event;
+  assert.ok(kernel?.kind === "kernel" && kernel.bytes === kernelBytes.length && kernel.via === "http");
+});
+
+test("an unknown machine is told to wait, and boots as soon as it is in the inventory", async (t) => {
+  const rack = await rackFor(t);
+  const { text } = await beginBoot(rack, "52-54-00-00-00-77");
+  assert.match(text, /provision add-node NAME --from-discovered 52:54:00:00:00:77/);
+  assert.match(text, /:again\nsleep \d+\nchain --replace http\S+52-54-00-00-00-77\/script\.ipxe/);
+  await rack.inventory.addNodes({ range: "n7", macs: ["52:54:00:00:00:77"] });
+  assert.match((await beginBoot(rack, "52-54-00-00-00-77")).text, /n7 boots/);
+});
+
+test("a node whose image is not there waits for it, and the timeline says so", async (t) => {
+  const rack = await rackFor(t);
+  rack.images.clear();
+  const { text } = await beginBoot(rack);
+  assert.match(text, /provision build-image debian-13/);
+  await rack.tracker.flush();
+  const events = await rack.store.newestEvents(10);
+  assert.ok(
+    events.some(
+      ({ event }) =>
+        event.kind === "refused" &&
+        event.step === "script" &&
+        /debian-13 is not in the store/.test(event.message),
+    ),
+  );
+});
+
+test("a missing kernel is a 404 that the timeline tells", async (t) => {
+  const rack = await rackFor(t);
+  const boot = await beginBoot(rack);
+  rmSync(rack.image.kernel);
+  assert.equal((await fetch(boot.kernel)).status, 404);
+  await rack.tracker.flush();
+  const events = await rack.store.newestEvents(10);
+  assert.ok(
+    events.some(
+      ({ event }) =>
+        event.kind === "refused" && event.step === "kernel" && /vmlinuz is missing/.test(event.message),
+    ),
+  );
+});
+
+for (const [what, path, status] of [
+  ["an identity that is no MAC", "/boot/n1/script.ipxe", 400],
+  ["an identity with a path in it", "/boot/..%2f..%2fetc/script.ipxe", 400],
+  ["a group address", "/boot/01-00-5e-00-00-01/script.ipxe", 400],
+  ["a boot that never was", "/boot/52-54-00-00-00-01/0123456789abcdef/kernel", 404],
+  ["a file of nobody's", "/boot/52-54-00-00-00-77/0123456789abcdef/kernel", 404],
+  ["a loader that is none", "/boot/52-54-00-00-00-01/loader/passwd", 404],
+  ["a loader with a path in it", "/boot/52-54-00-00-00-01/loader/..%2f..%2fetc%2fpasswd", 404],
+] as const) {
+  test(`refused: ${what}`, async (t) => {
+    const rack = await rackFor(t);
+    const response = await fetch(rack.base + path);
+    assert.equal(response.status, status);
+    assert.equal(response.headers.get("content-type")?.split(";")[0], "text/plain");
+  });
+}
+
+test("a loader is served by HTTP and counts as fetched", async (t) => {
+  const rack = await rackFor(t);
+  const response = await fetch(`${rack.base}/boot/52-54-00-00-00-01/loader/snponly.efi`);
+  assert.equal(await response.text(), "loader");
+  assert.equal(rack.tracker.stateOf(rack.node).phase, "loader");
+});
+
+test("a token is spent once; the same request again is accepted, any other is refused and told", async (t) => {
+  const rack = await rackFor(t);
+  const token = await bootToken(rack);
+  assert.equal((await post(rack, "n1/report", token, report)).status, 403, "a token is no credential");
+  assert.equal((await post(rack, "n1/credential", token, { credentialDigest: digest("mine") })).status, 204);
+  assert.equal((await post(rack, "n1/credential", token, { credentialDigest: digest("mine") })).status, 204);
+  assert.equal((await post(rack, "n1/credential", token, { credentialDigest: digest("thief") })).status, 403);
+  assert.equal((await post(rack, "n1/report", "mine", report)).status, 204);
+  assert.equal((await post(rack, "n1/report", "thief", report)).status, 403);
+  assert.equal(rack.tracker.stateOf(rack.node).phase, "up");
+  await rack.tracker.flush();
+  assert.ok(
+    (await rack.store.newestEvents(20)).some(
+      ({ event }) => event.kind === "refused" && event.step === "credential",
+    ),
+  );
+});
+
+test("once a node has its credential nobody else is given that boot's files", async (t) => {
+  const rack = await rackFor(t);
+  const { overlay } = await beginBoot(rack);
+  const token = (await (await fetch(overlay)).text()).replace("token=", "");
+  await post(rack, "n1/credential", token, { credentialDigest: digest("mine") });
+  assert.equal((await fetch(overlay)).status, 403);
+});
+
+test("a boot that was begun again makes the first one's files and token void", async (t) => {
+  const rack = await rackFor(t);
+  const { overlay, kernel } = await beginBoot(rack);
+  const old = (await (await fetch(overlay)).text()).replace("token=", "");
+  await beginBoot(rack);
+  assert.equal((await fetch(kernel)).status, 404);
+  assert.equal((await post(rack, "n1/credential", old, { credentialDigest: digest("mine") })).status, 403);
+});
+
+test("tokens and credentials outlive the head, and the token of a boot is the same after it", async (t) => {
+  const first = await openBootRack(t);
+  const { overlay } = await beginBoot(first);
+  const path = new URL(overlay).pathname;
+  const token = (await (await fetch(overlay)).text()).replace("token=", "");
+  await first.close();
+  const second = await openBootRack(t, first.state);
+  assert.equal((await (await fetch(second.base + path)).text()).replace("token=", ""), token);
+  assert.equal(
+    (await post(second, "n1/credential", token, { credentialDigest: digest("mine") })).status,
+    204,
+  );
+  await second.close();
+  const third = await openBootRack(t, first.state);
+  t.after(third.close);
+  assert.equal((await post(third, "n1/report", "mine", report)).status, 204);
+});
+
+for (const [what, path, body, status] of [
+  ["a node that is not there", "n9/phase", { phase: "root" }, 403],
+  ["a phase that is none", "n1/phase", { phase: "dancing" }, 400],
+  ["a report that is no report", "n1/report", { load: 5 }, 403],
+  ["a digest that is none", "n1/credential", { credentialDigest: "x" }, 400],
+] as const) {
+  test(`a node's report is refused: ${what}`, async (t) => {
+    const rack = await rackFor(t);
+    const token = await bootToken(rack);
+    assert.equal((await post(rack, path, token, body)).status, status);
+  });
+}
+
+test("a wrong token moves nothing", async (t) => {
+  const rack = await rackFor(t);
+  await beginBoot(rack);
+  assert.equal((await post(rack, "n1/phase", "0".repeat(64), { phase: "up" })).status, 403);
+  assert.equal((await fetch(`${rack.base}/node/n1/phase`, { method: "POST", body: "{}" })).status, 403);
+  assert.equal(rack.tracker.stateOf(rack.node).phase, "script");
+});
+
+test("phases of the initrd are taken with the boot token and say when and why", async (t) => {
+  const rack = await rackFor(t);
+  const token = await bootToken(rack);
+  for (const body of [
+    { phase: "starting", uptimeSeconds: 9, message: "network up" },
+    { phase: "root", uptimeSeconds: 20.5 },
+  ]) {
+    assert.equal((await post(rack, "n1/phase", token, body)).status, 204);
+  }
+  assert.equal(rack.tracker.stateOf(rack.node).phase, "root");
+  await post(rack, "n1/phase", token, { phase: "failed", message: "mount: refused" });
+  assert.equal(rack.tracker.stateOf(rack.node).phase, "failed");
+});
+
+test("a body that is broken or too large is refused as such", async (t) => {
+  const rack = await rackFor(t);
+  const token = await bootToken(rack);
+  const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+  const send = (body: string): Promise<Response> =>
+    fetch(`${rack.base}/node/n1/phase`, { method: "POST", headers, body });
+  assert.equal((await send("{")).status, 400);
+  const large = await send(JSON.stringify({ phase: "failed", message: "x".repeat(400_000) }));
+  assert.equal(large.status, 400);
+  assert.match(await large.text(), /too large/);
+});
