@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { diskReport, type DiskFiles, nicReport, type NicFiles, pciAddressOf } from "../../../agent/devices.ts";
+import {
+  diskReport,
+  type DiskFiles,
+  nicReport,
+  type NicFiles,
+  pciAddressOf,
+} from "../../../agent/devices.ts";
 
 const virtio: NicFiles = {
   name: "ens3",
@@ -39,7 +45,8 @@ describe("network card", () => {
   });
 
   it("has a speed only when the driver knows it", () => {
-    const speedOf = (speed: string | undefined): number | undefined => nicReport({ ...virtio, speed })?.speedMbps;
+    const speedOf = (speed: string | undefined): number | undefined =>
+      nicReport({ ...virtio, speed })?.speedMbps;
     assert.equal(speedOf("1000"), 1000);
     for (const unknown of ["-1", "4294967295", "0", undefined, ""]) assert.equal(speedOf(unknown), undefined);
   });
@@ -88,7 +95,14 @@ describe("disk", () => {
 
   it("prefers a serial number to a world-wide name, and does without either", () => {
     assert.equal(diskReport({ ...disk, serials: ["", " S1 ", "naa.5"] })?.serial, "S1");
-    const bare = diskReport({ name: "vda", size: "2048", rotational: "0", serials: [], hasDevice: true, links: [] });
+    const bare = diskReport({
+      name: "vda",
+      size: "2048",
+      rotational: "0",
+      serials: [],
+      hasDevice: true,
+      links: [],
+    });
     assert.deepEqual(bare, { name: "vda", bytes: 1048576, rotational: false });
   });
 
@@ -100,6 +114,7 @@ describe("disk", () => {
     assert.equal(diskReport({ ...disk, hidden: "1" }), undefined);
     assert.equal(diskReport({ ...disk, size: "0" }), undefined);
     assert.equal(diskReport({ ...disk, size: undefined }), undefined);
-    for (const name of ["sda", "nvme0n1", "mmcblk0", "vda", "hda"]) assert.ok(diskReport({ ...disk, name }), name);
+    for (const name of ["sda", "nvme0n1", "mmcblk0", "vda", "hda"])
+      assert.ok(diskReport({ ...disk, name }), name);
   });
 });

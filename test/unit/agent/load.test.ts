@@ -20,7 +20,9 @@ describe("load", () => {
   });
 
   it("takes the share of time that was not idle from two readings of /proc/stat", () => {
-    const first = parseCpuTimes("cpu  8477 0 6270 182010 466 0 127 19 0 0\ncpu0 3341 0 2520 92753 26 0 16 6 0 0\n");
+    const first = parseCpuTimes(
+      "cpu  8477 0 6270 182010 466 0 127 19 0 0\ncpu0 3341 0 2520 92753 26 0 16 6 0 0\n",
+    );
     assert.deepEqual(first, { busy: 14893, total: 197369 });
     const second = parseCpuTimes("cpu  8577 0 6270 182300 476 0 127 19 50 0\n");
     // 100 ticks of user time, 290 idle, 10 waiting for a disk; guests' are in user already.
