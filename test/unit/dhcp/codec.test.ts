@@ -38,7 +38,7 @@ for (const name of goldenNames) {
     const textFile = new URL(`${name}.txt`, goldenFolder);
     if (process.env["UPDATE_GOLDEN"] === "1") writeFileSync(textFile, printPacket(packet));
     assert.equal(printPacket(packet), readFileSync(textFile, "utf8"));
-    assert.deepEqual(decode(encode(packet).bytes), packet);
+    assert.deepEqual(plain(decode(encode(packet).bytes)), plain(packet));
   });
 }
 
@@ -122,7 +122,7 @@ test("what does not fit goes into file and sname by option 52, the least importa
   const { bytes, dropped } = encode({ ...packet, options }, 548);
   assert.equal(bytes[243], 52, "option 52 stands right after the message type");
   assert.deepEqual(dropped, [226]);
-  assert.deepEqual(Buffer.from(bytes.subarray(-7)).toString("hex"), "52040102070" + "7ff");
+  assert.deepEqual(Buffer.from(bytes.subarray(-7)).toString("hex"), "520401020707ff");
   assert.deepEqual(
     [...decode(bytes).options.keys()].sort((a, b) => a - b),
     [53, 82, 222, 223, 224, 225],
@@ -191,9 +191,7 @@ test("hostile: only DecodeError ever escapes, from random bytes and from damaged
       return bytes;
     });
   const random = fc.uint8Array({ maxLength: 1500 });
-  const shaped = fc
-    .uint8Array({ maxLength: 600 })
-    .map((tail) => Uint8Array.from([...(seeds[0] ?? []).subarray(0, 240), ...tail]));
+  const shaped = fc.uint8Array({ maxLength: 600 }).map((tail) => withOptions([...tail]));
   fc.assert(
     fc.property(fc.oneof(random, damaged, shaped), (bytes) => {
       if (decodeCode(bytes) !== "decoded") return;

@@ -1,0 +1,111 @@
+import { type Architecture, architectureOf } from "../model/arch.ts";
+import type { Ipv4 } from "../lib/ipv4.ts";
+import { type Mac, macFromBytes, parseMac } from "../lib/mac.ts";
+import { option, readOption } from "./option-table.ts";
+import type { MessageType } from "./option-values.ts";
+import { type DhcpPacket, bootRequest, ethernet, noAddress } from "./packet.ts";
+
+/** A client's message with all that decides the answer read out and checked. */
+export type DhcpRequest = {
+  packet: DhcpPacket;
+  type: MessageType;
+  mac: Mac;
+  /** Option 61, else the MAC: as a lease records it. */
+  identity: string;
+  client: DhcpClient;
+  /** Option 60, only what can be printed. */
+  vendorClass: string | undefined;
+  requestedIp: Ipv4 | undefined;
+  serverId: Ipv4 | undefined;
+  maxMessageBytes: number | undefined;
+  /** Option 12 when it is a plausible host name. */
+  hostname: string | undefined;
+};
+
+/** Who is asking, and what it could boot. */
+export type DhcpClient =
+  | { kind: "system" }
+  | { kind: "firmware"; transport: "tftp" | "http"; architecture: Architecture }
+  /** Without its `http` feature an iPXE cannot fetch our script. */
+  | { kind: "ipxe"; http: boolean; architecture: Architecture };
+
+/** Why a message is nothing for a DHCP server of Ethernet clients; these are counter names too. */
+export type NoRequest = "not-a-request" | "bootp" | "not-ethernet" | "bad-mac";
+
+export type ReadRequest = { kind: "request"; request: DhcpRequest } | { kind: "ignore"; reason: NoRequest };
+
+/** iPXE's feature list within option 175: 19 is HTTP (ipxe/features.h). */
+const ipxeHttpFeature = 19;
+
+/** Reads who asks for what; throws DecodeError when an option that matters is malformed. */
+export function readRequest(packet: DhcpPacket): ReadRequest {
+  if (packet.op !== bootRequest) return { kind: "ignore", reason: "not-a-request" };
+  const type = readOption(packet.options, option.messageType);
+  if (type === undefined) return { kind: "ignore", reason: "bootp" };
+  if (packet.htype !== ethernet || packet.hlen !== 6) return { kind: "ignore", reason: "not-ethernet" };
+  const mac = parseMac(macFromBytes(packet.chaddr));
+  if (mac === undefined) return { kind: "ignore", reason: "bad-mac" };
+  const clientId = readOption(packet.options, option.clientId);
+  return {
+    kind: "request",
+    request: {
+      packet,
+      type,
+      mac,
+      identity: clientId === undefined ? `mac:${mac}` : `id:${Buffer.from(clientId).toString("hex")}`,
+      client: readClient(packet),
+      vendorClass: printable(readOption(packet.options, option.vendorClass)),
+      requestedIp: realAddress(readOption(packet.options, option.requestedIp)),
+      serverId: readOption(packet.options, option.serverId),
+      maxMessageBytes: readOption(packet.options, option.maxMessageBytes),
+      hostname: plausibleHostname(readOption(packet.options, option.hostname)),
+    },
+  };
+}
+
+/** The architecture's name, for events; a running system does not tell. */
+export function firmwareOf(client: DhcpClient): string {
+  return client.kind === "system" ? "unknown" : client.architecture.name;
+}
+
+function readClient(packet: DhcpPacket): DhcpClient {
+  const vendorClass = readOption(packet.options, option.vendorClass) ?? "";
+  const classes = readOption(packet.options, option.userClass) ?? [];
+  if (classes.includes("iPXE")) {
+    const http = readOption(packet.options, option.ipxe)?.has(ipxeHttpFeature) === true;
+    return { kind: "ipxe", http, architecture: readArchitecture(packet, vendorClass) };
+  }
+  if (vendorClass.startsWith("HTTPClient")) {
+    return { kind: "firmware", transport: "http", architecture: readArchitecture(packet, vendorClass) };
+  }
+  if (vendorClass.startsWith("PXEClient")) {
+    return { kind: "firmware", transport: "tftp", architecture: readArchitecture(packet, vendorClass) };
+  }
+  return { kind: "system" };
+}
+
+/**
+ * Option 93 may list several (RFC 4578 section 2.1): the first we have a loader for. ROMs older than the option have
+ * the number in their vendor class (`PXEClient:Arch:00000:UNDI:002001`), or are BIOS.
+ */
+function readArchitecture(packet: DhcpPacket, vendorClass: string): Architecture {
+  const listed = readOption(packet.options, option.architectures);
+  const codes = listed ?? [Number(/:Arch:(\d{5})/.exec(vendorClass)?.[1] ?? 0)];
+  const known = codes.map(architectureOf);
+  return known.find((entry) => entry.loader !== undefined) ?? known[0] ?? architectureOf(0);
+}
+
+function realAddress(ip: Ipv4 | undefined): Ipv4 | undefined {
+  return ip === noAddress ? undefined : ip;
+}
+
+/** What a stranger wrote goes into logs and listings: no control characters, no end of it. */
+function printable(text: string | undefined): string | undefined {
+  return text?.replaceAll(/[^ -~]/g, ".").slice(0, 128);
+}
+
+function plausibleHostname(text: string | undefined): string | undefined {
+  return text !== undefined && /^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/.test(text)
+    ? text
+    : undefined;
+}

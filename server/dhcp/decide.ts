@@ -1,0 +1,251 @@
+import { assertNever } from "../lib/assert.ts";
+import { type Ipv4, isHostOf, subnetContains } from "../lib/ipv4.ts";
+import type { BootEvent } from "../model/boot-event.ts";
+import type { Lease } from "../model/node.ts";
+import { bootAnswer, bootFileOf } from "./boot-answer.ts";
+import { type DhcpRequest, firmwareOf } from "./client.ts";
+import { type Destination, destinationOf } from "./destination.ts";
+import { type DhcpPacket, noAddress } from "./packet.ts";
+import { informReply, leaseReply, nakReply } from "./reply.ts";
+import type { DhcpView } from "./site.ts";
+import { type Context, chooseAddress, offeredAddress, standing } from "./standing.ts";
+
+/** Why a request gets no answer; these are counter names too. */
+export type IgnoreReason =
+  | "foreign-relay" // forwarded from a network that is not ours
+  | "foreign-network" // a client or a node that does not belong to our network
+  | "unknown-machine" // not in the inventory, and the configuration says to ignore those
+  | "pool-exhausted"
+  | "other-server" // the client chose another server
+  | "no-address-asked" // a REQUEST, RELEASE or DECLINE that names none
+  | "no-record" // asks for its old address, of which we know nothing (RFC 2131 section 4.3.2)
+  | "not-holder" // gives back or declines what it does not have
+  | "server-message"; // OFFER, ACK, NAK: nothing a client sends
+
+/** What to do about a request. Lease changes are to be durable before a reply goes out. */
+export type Decision =
+  | {
+      kind: "reply";
+      type: "OFFER" | "ACK" | "NAK";
+      packet: DhcpPacket;
+      to: Destination;
+      leases: readonly Lease[];
+      hold?: { ip: Ipv4; untilMs: number };
+      events: readonly BootEvent[];
+    }
+  /** RELEASE and DECLINE: noted, never answered. */
+  | { kind: "note"; leases: readonly Lease[]; events: readonly BootEvent[] }
+  | { kind: "ignore"; reason: IgnoreReason; events: readonly BootEvent[] };
+
+/** How long an offer stands. EDK2 asks for the address 3 to 4 s after the offer, iPXE up to 3 s. */
+const holdMs = 10_000;
+/** How long nobody gets an address that a client found in use. */
+const quarantineMs = 3_600_000;
+
+/** Decides one request; reads the view, changes nothing, throws nothing. */
+export function decide(request: DhcpRequest, view: DhcpView, nowMs: number): Decision {
+  const { site, directory } = view;
+  const { giaddr } = request.packet;
+  if (giaddr !== noAddress && !subnetContains(site.subnet, giaddr)) return ignore("foreign-relay");
+  const context: Context = { request, view, nowMs, node: directory.byMac(request.mac) };
+  const { node } = context;
+  if (node === undefined && site.unknownMachines === "ignore") {
+    return refuse(context, "unknown-machine", "not in the inventory, and unknown machines are ignored");
+  }
+  if (node !== undefined && !isHostOf(site.subnet, node.ip)) {
+    return refuse(
+      context,
+      "foreign-network",
+      `${node.name} has the address ${node.ip}, outside of this network`,
+    );
+  }
+  switch (request.type) {
+    case "DISCOVER": {
+      return discover(context);
+    }
+    case "REQUEST": {
+      return decideRequest(context);
+    }
+    case "RELEASE": {
+      return release(context);
+    }
+    case "DECLINE": {
+      return decline(context);
+    }
+    case "INFORM": {
+      return inform(context);
+    }
+    case "OFFER":
+    case "ACK":
+    case "NAK": {
+      return ignore("server-message");
+    }
+  }
+  return assertNever(request.type);
+}
+
+function discover(context: Context): Decision {
+  const { request, view, nowMs, node } = context;
+  const ip = node?.ip ?? chooseAddress(context);
+  if (ip === undefined) {
+    return refuse(context, "pool-exhausted", "no free address in the pool for machines not in the inventory");
+  }
+  const packet = leaseReply("OFFER", request, ip, node, view.site);
+  return {
+    kind: "reply",
+    type: "OFFER",
+    packet,
+    to: destinationOf("OFFER", request.packet),
+    leases: [],
+    ...(node === undefined ? { hold: { ip, untilMs: nowMs + holdMs } } : {}),
+    events: offerEvents(context, ip),
+  };
+}
+
+function decideRequest(context: Context): Decision {
+  const { request, view } = context;
+  const { ciaddr } = request.packet;
+  if (request.serverId !== undefined && request.serverId !== view.site.address) return ignore("other-server");
+  const renewing = ciaddr !== noAddress;
+  const asked = renewing ? ciaddr : (request.requestedIp ?? offeredAddress(context));
+  if (asked === undefined) return ignore("no-address-asked");
+  switch (standing(asked, context)) {
+    case "own": {
+      return acknowledge(context, asked);
+    }
+    case "free": {
+      // Selecting after its offer ran out, or renewing a lease that we lost sight of: nobody is in the way. A client
+      // that merely remembers an address gets silence (RFC 2131 section 4.3.2) and starts over.
+      return renewing || request.serverId !== undefined ? acknowledge(context, asked) : ignore("no-record");
+    }
+    case "taken": {
+      return {
+        kind: "reply",
+        type: "NAK",
+        packet: nakReply(request, refusalOf(asked, context), view.site),
+        to: destinationOf("NAK", request.packet),
+        leases: [],
+        events: [],
+      };
+    }
+  }
+}
+
+/** Why a REQUEST is refused, for the NAK's message and thereby the client's log. */
+function refusalOf(asked: Ipv4, { view, node }: Context): string {
+  if (!subnetContains(view.site.subnet, asked)) return `${asked} is not in this network`;
+  if (node !== undefined) return `${node.name} has the address ${node.ip}`;
+  return `${asked} is not yours to use`;
+}
+
+function acknowledge(context: Context, ip: Ipv4): Decision {
+  const { request, view, nowMs, node } = context;
+  const earlier = view.leases.get(ip);
+  const goesOn = earlier?.mac === request.mac && earlier.state === "bound" && earlier.expiresAtMs > nowMs;
+  const hostname = node?.name ?? request.hostname;
+  const lease: Lease = {
+    ip,
+    client: request.identity,
+    mac: request.mac,
+    ...(hostname === undefined ? {} : { hostname }),
+    state: "bound",
+    startedAtMs: goesOn ? earlier.startedAtMs : nowMs,
+    expiresAtMs: nowMs + view.site.leaseSeconds * 1000,
+  };
+  return {
+    kind: "reply",
+    type: "ACK",
+    packet: leaseReply("ACK", request, ip, node, view.site),
+    to: destinationOf("ACK", request.packet),
+    leases: [lease, ...givenUp(context, ip)],
+    events: [],
+  };
+}
+
+/** The pool lease that the machine leaves behind when it moves to another address. */
+function givenUp({ request, view, nowMs }: Context, ip: Ipv4): Lease[] {
+  const lease = view.leases.poolLeaseOf(request.mac);
+  if (lease === undefined || lease.ip === ip || lease.state !== "bound") return [];
+  return [{ ...lease, state: "released", expiresAtMs: Math.min(lease.expiresAtMs, nowMs) }];
+}
+
+function release(context: Context): Decision {
+  const { request, view, nowMs } = context;
+  if (request.serverId !== undefined && request.serverId !== view.site.address) return ignore("other-server");
+  const { ciaddr } = request.packet;
+  if (ciaddr === noAddress) return ignore("no-address-asked");
+  const lease = view.leases.get(ciaddr);
+  if (lease?.mac !== request.mac || lease.state !== "bound") return ignore("not-holder");
+  return { kind: "note", leases: [{ ...lease, state: "released", expiresAtMs: nowMs }], events: [] };
+}
+
+/**
+ * A client found its address in use. A pool address rests; a node's own address is still the node's: somebody else uses
+ * it without right, which an administrator has to see, and the node may find it free the next time it asks.
+ */
+function decline(context: Context): Decision {
+  const { request, view, nowMs, node } = context;
+  if (request.serverId !== undefined && request.serverId !== view.site.address) return ignore("other-server");
+  const ip = request.requestedIp;
+  if (ip === undefined) return ignore("no-address-asked");
+  if (standing(ip, context) !== "own") return ignore("not-holder");
+  const events = [refused(context, `${ip} is in use by another machine: ${request.mac} found it taken`)];
+  if (node !== undefined) return { kind: "note", leases: [], events };
+  const lease: Lease = {
+    ip,
+    client: request.identity,
+    mac: request.mac,
+    state: "declined",
+    startedAtMs: nowMs,
+    expiresAtMs: nowMs + quarantineMs,
+  };
+  return { kind: "note", leases: [lease], events };
+}
+
+function inform({ request, view, node }: Context): Decision {
+  const { ciaddr } = request.packet;
+  if (ciaddr === noAddress) return ignore("no-address-asked");
+  if (!isHostOf(view.site.subnet, ciaddr)) return ignore("foreign-network");
+  return {
+    kind: "reply",
+    type: "ACK",
+    packet: informReply(request, node, view.site),
+    // RFC 2131 section 4.3.5: straight to the client, also when a relay forwarded its request.
+    to: { address: ciaddr, port: "client" },
+    leases: [],
+    events: [],
+  };
+}
+
+function offerEvents(context: Context, ip: Ipv4): BootEvent[] {
+  const { request, view, nowMs, node } = context;
+  const answer = bootAnswer(request, node, view.site);
+  const bootFile = bootFileOf(answer);
+  const { vendorClass } = request;
+  const offered: BootEvent = {
+    kind: "offered",
+    mac: request.mac,
+    atMs: nowMs,
+    ip,
+    client: request.client.kind,
+    firmware: firmwareOf(request.client),
+    ...(vendorClass === undefined ? {} : { vendorClass }),
+    ...(bootFile === undefined ? {} : { bootFile }),
+  };
+  if (answer.kind !== "no-loader") return [offered];
+  return [offered, refused(context, `there is no loader for ${answer.architecture.name} firmware`)];
+}
+
+function refused({ request, nowMs }: Context, message: string): BootEvent {
+  return { kind: "refused", mac: request.mac, atMs: nowMs, step: "offered", message };
+}
+
+function ignore(reason: IgnoreReason): Decision {
+  return { kind: "ignore", reason, events: [] };
+}
+
+/** Ignored, and told once an attempt: a client that looks for an address repeats its DISCOVER only. */
+function refuse(context: Context, reason: IgnoreReason, message: string): Decision {
+  const events = context.request.type === "DISCOVER" ? [refused(context, message)] : [];
+  return { kind: "ignore", reason, events };
+}

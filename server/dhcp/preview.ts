@@ -1,0 +1,83 @@
+import { architectureOf } from "../model/arch.ts";
+import type { DhcpClientKind } from "../model/boot-event.ts";
+import type { ClusterNode } from "../model/node.ts";
+import type { Mac } from "../lib/mac.ts";
+import { macToBytes } from "../lib/mac.ts";
+import type { DhcpClient, DhcpRequest } from "./client.ts";
+import { printOption, wireOrder } from "./option-table.ts";
+import { bootRequest, ethernet, noAddress } from "./packet.ts";
+import { leaseReply } from "./reply.ts";
+import type { DhcpSite } from "./site.ts";
+
+/** What one of a node's clients is given by DHCP. */
+export type DhcpPreview = { client: DhcpClientKind; options: readonly PrintedOption[] };
+
+/** `code` is missing for the fields of the header (`yiaddr`, `siaddr`, `file`). */
+export type PrintedOption = { code?: number; name: string; value: string };
+
+/**
+ * What the node's firmware, its iPXE and its running system would each be given, in the order of booting. `firmware` is
+ * an architecture's name (`bios`, `uefi-x64-http`). Options that only echo the client's own (61, 82, 97) are not in it.
+ */
+export function previewOptions(node: ClusterNode, site: DhcpSite, firmware: string): readonly DhcpPreview[] {
+  const architecture = architectureNamed(firmware);
+  const { transport } = architecture;
+  const clients: DhcpClient[] = [
+    { kind: "firmware", transport, architecture },
+    { kind: "ipxe", http: true, architecture },
+    { kind: "system" },
+  ];
+  return clients.map((client) => ({ client: client.kind, options: printedReply(node, site, client) }));
+}
+
+function printedReply(node: ClusterNode, site: DhcpSite, client: DhcpClient): PrintedOption[] {
+  const [mac] = node.macs;
+  if (mac === undefined) return [];
+  const reply = leaseReply("ACK", requestOf(mac, client), node.ip, node, site);
+  const printed: PrintedOption[] = [{ name: "yiaddr", value: reply.yiaddr }];
+  if (reply.siaddr !== noAddress) printed.push({ name: "siaddr", value: reply.siaddr });
+  if (reply.file !== "") printed.push({ name: "file", value: reply.file });
+  for (const code of [...reply.options.keys()].sort(wireOrder)) {
+    printed.push({ code, ...printOption(code, reply.options.get(code) ?? new Uint8Array()) });
+  }
+  return printed;
+}
+
+/** A number whose row has this name; `arch-N` for the ones without a row, as architectureOf names them. */
+function architectureNamed(name: string): ReturnType<typeof architectureOf> {
+  const rows = Array.from({ length: 256 }, (_, code) => architectureOf(code));
+  return rows.find((row) => row.name === name) ?? { name, transport: "tftp" };
+}
+
+function requestOf(mac: Mac, client: DhcpClient): DhcpRequest {
+  const chaddr = new Uint8Array(16);
+  chaddr.set(macToBytes(mac));
+  return {
+    packet: {
+      op: bootRequest,
+      htype: ethernet,
+      hlen: 6,
+      hops: 0,
+      xid: 0,
+      secs: 0,
+      flags: 0,
+      ciaddr: noAddress,
+      yiaddr: noAddress,
+      siaddr: noAddress,
+      giaddr: noAddress,
+      chaddr,
+      sname: "",
+      file: "",
+      options: new Map(),
+    },
+    type: "REQUEST",
+    mac,
+    identity: `mac:${mac}`,
+    client,
+    vendorClass: undefined,
+    requestedIp: undefined,
+    serverId: undefined,
+    maxMessageBytes: undefined,
+    hostname: undefined,
+  };
+}

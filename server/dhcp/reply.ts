@@ -1,0 +1,117 @@
+import { type Ipv4, broadcastOf, netmaskOf } from "../lib/ipv4.ts";
+import type { ClusterNode } from "../model/node.ts";
+import { bootAnswer, bootFields } from "./boot-answer.ts";
+import type { DhcpRequest } from "./client.ts";
+import { option, optionOf } from "./option-table.ts";
+import { type DhcpPacket, bootReply, noAddress } from "./packet.ts";
+import type { DhcpSite } from "./site.ts";
+
+type Options = [number, Uint8Array][];
+
+const broadcastFlag = 0x8000;
+
+/**
+ * An OFFER, or the ACK of a REQUEST. Everything we have is sent, asked for in option 55 or not: it is little, and
+ * `render` can then show exactly what a node gets.
+ */
+export function leaseReply(
+  type: "OFFER" | "ACK",
+  request: DhcpRequest,
+  ip: Ipv4,
+  node: ClusterNode | undefined,
+  site: DhcpSite,
+): DhcpPacket {
+  const seconds = site.leaseSeconds;
+  const boot = bootFields(bootAnswer(request, node, site), site);
+  return {
+    ...replyHeader(request.packet),
+    // RFC 2131 table 3: a renewal's `ciaddr` comes back, an OFFER has none.
+    ciaddr: type === "ACK" ? request.packet.ciaddr : noAddress,
+    yiaddr: ip,
+    siaddr: boot.siaddr,
+    file: boot.file,
+    options: new Map([
+      ...commonOptions(type, request, site),
+      [...optionOf(option.leaseSeconds, seconds)],
+      // RFC 2131 section 4.4.5: half and seven eighths of the lease.
+      [...optionOf(option.renewSeconds, Math.floor(seconds / 2))],
+      [...optionOf(option.rebindSeconds, Math.floor((seconds * 7) / 8))],
+      ...networkOptions(node, site),
+      ...boot.options,
+    ]),
+  };
+}
+
+/** The answer to INFORM: parameters only, no address and no times (RFC 2131 section 4.3.5). */
+export function informReply(request: DhcpRequest, node: ClusterNode | undefined, site: DhcpSite): DhcpPacket {
+  const boot = bootFields(bootAnswer(request, node, site), site);
+  return {
+    ...replyHeader(request.packet),
+    ciaddr: request.packet.ciaddr,
+    siaddr: boot.siaddr,
+    file: boot.file,
+    options: new Map([
+      ...commonOptions("ACK", request, site),
+      ...networkOptions(node, site),
+      ...boot.options,
+    ]),
+  };
+}
+
+/** A refusal with its reason in words. Through a relay it has to be broadcast there (RFC 2131 section 4.3.2). */
+export function nakReply(request: DhcpRequest, message: string, site: DhcpSite): DhcpPacket {
+  const header = replyHeader(request.packet);
+  return {
+    ...header,
+    flags: header.giaddr === noAddress ? header.flags : header.flags | broadcastFlag,
+    options: new Map([...commonOptions("NAK", request, site), [...optionOf(option.message, message)]]),
+  };
+}
+
+function replyHeader(packet: DhcpPacket): DhcpPacket {
+  return {
+    op: bootReply,
+    htype: packet.htype,
+    hlen: packet.hlen,
+    hops: 0,
+    xid: packet.xid,
+    secs: 0,
+    flags: packet.flags,
+    ciaddr: noAddress,
+    yiaddr: noAddress,
+    siaddr: noAddress,
+    giaddr: packet.giaddr,
+    chaddr: packet.chaddr,
+    sname: "",
+    file: "",
+    options: new Map(),
+  };
+}
+
+/** What every reply carries; the client's own 61 (RFC 6842 section 3) and 97, and the relay's 82, come back as sent. */
+function commonOptions(type: "OFFER" | "ACK" | "NAK", request: DhcpRequest, site: DhcpSite): Options {
+  const echoed =
+    type === "NAK"
+      ? [option.clientId, option.relayAgent]
+      : [option.clientId, option.machineUuid, option.relayAgent];
+  return [
+    [...optionOf(option.messageType, type)],
+    [...optionOf(option.serverId, site.address)],
+    ...echoed.flatMap(({ code }): Options => {
+      const value = request.packet.options.get(code);
+      return value === undefined ? [] : [[code, value]];
+    }),
+  ];
+}
+
+function networkOptions(node: ClusterNode | undefined, site: DhcpSite): Options {
+  const options: Options = [
+    [...optionOf(option.subnetMask, netmaskOf(site.subnet))],
+    [...optionOf(option.broadcast, broadcastOf(site.subnet))],
+    [...optionOf(option.domain, site.domain)],
+  ];
+  if (site.router !== undefined) options.push([...optionOf(option.routers, [site.router])]);
+  if (site.dns.length > 0) options.push([...optionOf(option.dns, site.dns)]);
+  if (node !== undefined) options.push([...optionOf(option.hostname, node.name)]);
+  return options;
+}
