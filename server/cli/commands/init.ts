@@ -1,0 +1,196 @@
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { createInterface } from "node:readline/promises";
+import { type Command, InvalidArgumentError } from "commander";
+import { parseConfig } from "../../config/load.ts";
+import { machineFaults, readMachineNetwork } from "../../config/machine.ts";
+import { type ConfigValues, renderConfigFile } from "../../config/template.ts";
+import type { Config } from "../../config/config.ts";
+import { AppError } from "../../lib/errors.ts";
+import { act, collectList, type CommandText, define } from "../define.ts";
+import { flagOfKey, type InitFlags, valuesOf } from "../init-values.ts";
+import { flagsOf, type Proposal, proposals, proposalsOf } from "../proposal.ts";
+import { usageError } from "../problem.ts";
+import type { Run, Surroundings } from "../run.ts";
+
+const text: CommandText = {
+  summary: "write the head's configuration and make its database",
+  description: `Writes a commented configuration of the head (--config, by default /etc/provision/provision.yaml) and makes the directories and the database that it names. Every value is checked, also against this machine, before anything is written.
+
+The head serves one network interface and answers on no other. With --interface, what is not told is taken from that interface's address. Without it, init proposes an interface that has a private address, and asks; where there is no terminal to ask on, it only says which flags it would take. It never overwrites a configuration without --force.`,
+  examples: [
+    [
+      "sudo provision init --interface eth1",
+      "address and subnet as eth1 has them, the pool from its upper part",
+    ],
+    [
+      "sudo provision init --interface eth1 --address 10.0.1.1 --subnet 10.0.1.0/24 --pool 10.0.1.200-10.0.1.250",
+      "everything told",
+    ],
+    ["sudo provision init", "propose, and ask"],
+    ["provision init --interface eth1 --dry-run", "print the file that would be written"],
+  ],
+  exitStatus: [
+    "0  written",
+    "1  failed, or the configuration exists",
+    "2  wrong usage or values that do not fit; nothing was written",
+  ],
+};
+
+type Options = InitFlags & { force?: boolean };
+
+/** `provision init` */
+export function addInit(program: Command, surroundings: Surroundings): void {
+  const command = define(program, "init", text);
+  addFlags(command);
+  act<Options>(command, text, "changes", surroundings, async (run) => {
+    const file =
+      run.options.config ?? run.surroundings.env["PROVISION_CONFIG"] ?? "/etc/provision/provision.yaml";
+    if (existsSync(file) && run.options.force !== true && run.options.dryRun !== true) {
+      throw new AppError("conflict", `${file} exists`, {
+        hint: "--force overwrites it, --dry-run prints the new one",
+      });
+    }
+    const content = renderConfigFile(await settle(run));
+    const config = check(content, file);
+    if (run.options.dryRun === true) run.terminal.out(content.trimEnd());
+    else await write(run, config, content);
+  });
+}
+
+function addFlags(command: Command): void {
+  command
+    .option("--interface <name>", "the one network interface that is served")
+    .option("--address <ip>", "the head's own address on it (default: the one it has)")
+    .option("--subnet <subnet>", "network of the nodes, ADDRESS/BITS (default: that address's)")
+    .option(
+      "--pool <first-last>",
+      "addresses for machines that are not in the inventory (default: .200 to .250 of a /24, and the like)",
+    )
+    .option("--domain <name>", "domain of the nodes (default: cluster.lan)")
+    .option("--router <ip>", "default route of the nodes (default: none)")
+    .option(
+      "--dns <ips>",
+      "name servers of the nodes, with commas or given several times (default: none)",
+      collectList,
+    )
+    .option("--lease-seconds <seconds>", "how long an address is handed out for (default: 3600)", wholeNumber)
+    .option("--image <image>", "image of nodes that name none (default: debian-13)")
+    .option("--image-store <directory>", "where images are kept (default: /var/lib/provision/images)")
+    .option("--state-directory <directory>", "database, backups (default: /var/lib/provision)")
+    .option("--shared-directory <directory>", "what nodes mount as /shared (default: /srv/provision/shared)")
+    .option("--loader-directory <directory>", "boot loaders (default: /usr/lib/ipxe)")
+    .option("--socket <path>", "the API's socket (default: /run/provision/api.sock)")
+    .option(
+      "--authorized-key <key>",
+      "a public key that may log in as root on every node; once for each",
+      appendKey,
+    )
+    .option(
+      "--nfs-backend <name>",
+      "NFS server: kernel, ganesha or auto (default: auto, the kernel's where it is available)",
+    )
+    .option("--dhcp-port <port>", "(default: 67; firmware knows no other)", wholeNumber)
+    .option("--tftp-port <port>", "(default: 69; firmware knows no other)", wholeNumber)
+    .option("--http-port <port>", "(default: 8080)", wholeNumber)
+    .option("--nfs-port <port>", "(default: 2049)", wholeNumber)
+    .option("--force", "overwrite a configuration that exists; the database is kept");
+}
+
+function wholeNumber(value: string): number {
+  if (/^\d{1,9}$/.test(value)) return Number(value);
+  throw new InvalidArgumentError("it takes a number.");
+}
+
+function appendKey(value: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), value];
+}
+
+/** The flags' values, with what an interface of this machine adds to them. */
+async function settle(run: Run<Options>): Promise<ConfigValues> {
+  const { options } = run;
+  const machine = readMachineNetwork();
+  if (options.interface === undefined) return valuesOf(options, await choose(run, proposals(machine)));
+  const own = proposalsOf(options.interface, machine);
+  const named = own.find(({ address }) => address === options.address);
+  return valuesOf(options, named ?? (options.address === undefined ? own[0] : undefined));
+}
+
+async function choose(run: Run<Options>, found: readonly Proposal[]): Promise<Proposal> {
+  const [first, ...others] = found;
+  const needed = "--interface is needed: which network does this machine serve?";
+  if (first === undefined) {
+    throw usageError(
+      "--interface",
+      needed,
+      "give an interface a private address, then: provision init --interface NAME",
+    );
+  }
+  const lines = found.map((proposal) => `provision init ${flagsOf(proposal)}`);
+  if (!run.terminal.interactive || others.length > 0) {
+    throw usageError("--interface", needed, lines.join("\n     "));
+  }
+  const question = createInterface({ input: process.stdin, output: process.stdout });
+  try {
+    const answer = await question.question(
+      `${flagsOf(first)}\nServe DHCP to the machines on ${first.interface}, with these values? [y/N] `,
+    );
+    if (/^y(?:es)?$/i.test(answer.trim())) return first;
+  } finally {
+    question.close();
+  }
+  throw usageError("--interface", "nothing was written", lines[0]);
+}
+
+/** Faults name the flag to change, since the file is not there yet. */
+function check(content: string, file: string): Config {
+  const config = namingFlags(() => parseConfig(content, file));
+  const faults = machineFaults(config, readMachineNetwork());
+  return namingFlags(() => {
+    if (faults.length > 0) throw new AppError("invalid", "the values do not fit this machine", { faults });
+    return config;
+  });
+}
+
+function namingFlags<T>(make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    const faults = error.faults.map(({ place, message }) => ({ place: flagOfKey(place), message }));
+    throw new AppError(error.code, "the values do not make a configuration", { faults, cause: error });
+  }
+}
+
+async function write(run: Run<Options>, config: Config, content: string): Promise<void> {
+  for (const directory of [dirname(config.file), config.imageStore, config.sharedDirectory]) {
+    mkdirSync(directory, { recursive: true });
+  }
+  mkdirSync(config.stateDirectory, { recursive: true, mode: 0o755 });
+  writeAtomically(config.file, content);
+  const { openCore } = await import("../../core.ts");
+  const core = await openCore(config, { log: run.log() });
+  await core.close();
+  if (run.options.json === true) run.json({ config: config.file, stateDirectory: config.stateDirectory });
+  else run.terminal.out(nextSteps(config));
+}
+
+function writeAtomically(file: string, content: string): void {
+  const draft = `${file}.${process.pid}.new`;
+  try {
+    writeFileSync(draft, content, { mode: 0o644, flush: true });
+    renameSync(draft, file);
+  } catch (error) {
+    rmSync(draft, { force: true });
+    throw error;
+  }
+}
+
+function nextSteps(config: Config): string {
+  return `${config.file} and the database in ${config.stateDirectory} are ready.
+Next:
+  provision build-image ${config.image.split("@")[0]}    an image for the nodes, some minutes
+  provision doctor                   is everything there that the head needs?
+  provision serve                    run the head
+  provision add-node 'n[001-014]' --mac MAC+   or switch machines on, and: provision list-discovered`;
+}

@@ -1,0 +1,27 @@
+import type { Command } from "commander";
+import type { SetGroupRequest } from "../model/answers.ts";
+import { collect } from "./define.ts";
+
+/** What add-group and set-group can set. */
+export type GroupFlags = { image?: string | false; kernelArgument?: readonly string[] | false };
+
+export function addGroupFlags(command: Command): void {
+  command
+    .option("--image <image>", "image that its nodes boot, NAME or NAME@VERSION")
+    .option("--no-image", "no image: the nodes' own, else the head's")
+    .option(
+      "--kernel-argument <argument>",
+      "kernel argument of its nodes, after the image's; given once for each, replaces all",
+      (value: string, before: unknown) => collect(value, Array.isArray(before) ? before : undefined),
+    )
+    .option("--no-kernel-argument", "no kernel arguments");
+}
+
+export function groupValues({ image, kernelArgument }: GroupFlags): Omit<SetGroupRequest, "name" | "dryRun"> {
+  return {
+    ...(image === undefined ? {} : { image: image === false ? "" : image }),
+    ...(kernelArgument === undefined
+      ? {}
+      : { kernelArguments: kernelArgument === false ? [] : kernelArgument }),
+  };
+}
