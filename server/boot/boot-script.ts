@@ -1,5 +1,5 @@
 import { assertNever } from "../lib/assert.ts";
-import type { Mac } from "../lib/mac.ts";
+import { hyphenated, type Mac } from "../lib/mac.ts";
 import type { ImageVersion } from "../model/image.ts";
 import type { ClusterNode } from "../model/node.ts";
 import type { BootUrls } from "./boot-urls.ts";
@@ -41,7 +41,8 @@ export function scriptView(answer: ScriptAnswer, urls: BootUrls): { template: st
           kernelUrl: url("kernel"),
           initrdUrl: url("initrd"),
           overlayUrl: url("overlay"),
-          arguments: answer.arguments.join(" "),
+          // PXELINUX's way to tell the initrd which of the machine's ports booted it.
+          arguments: [...answer.arguments, `BOOTIF=01-${hyphenated(mac)}`].join(" "),
         },
       };
     }

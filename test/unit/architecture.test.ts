@@ -1,0 +1,155 @@
+import assert from "node:assert/strict";
+import { globSync, readFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { test } from "node:test";
+
+const root = join(import.meta.dirname, "../..");
+
+/** What each room may import besides itself. Imports point inward; protocol rooms do not know one another. */
+const mayImport: Readonly<Record<string, readonly string[]>> = {
+  "server/lib": [],
+  "server/model": ["server/lib", "agent/contract"],
+  "server/config": ["server/lib"],
+  "server/net": ["server/lib"],
+  "server/template": ["server/lib"],
+  "server/inventory": ["server/lib", "server/model", "server/inventory/migrations", "agent/contract"],
+  agent: ["agent/contract"],
+  "server/tracker": ["server/lib", "server/model", "agent/contract"],
+  "server/dhcp": ["server/lib", "server/model", "server/config", "server/net"],
+  "server/tftp": ["server/lib", "server/net"],
+  "server/boot": ["server/lib", "server/model", "server/template"],
+  "server/nodeconfig": ["server/lib", "server/model", "server/template"],
+  "server/nfs": ["server/lib", "server/config", "server/net"],
+  "server/image": ["server/lib", "server/model"],
+  "server/http": [
+    "server/lib",
+    "server/model",
+    "server/net",
+    "server/boot",
+    "server/inventory",
+    "server/tracker",
+    "agent/contract",
+  ],
+  "server/doctor": [
+    "server/lib",
+    "server/model",
+    "server/config",
+    "server/net",
+    "server/image",
+    "server/inventory",
+    "server/nfs",
+  ],
+  "server/lab": ["server/lib", "server/model", "server/config", "server/net"],
+};
+
+/** Rooms that put the others together. */
+const composers = new Set(["server", "server/cli", "server/cli/commands"]);
+
+/** Rooms that decide and never do: no file of theirs touches the machine. */
+const pureRooms = ["server/lib", "server/model"];
+
+/** In a protocol room only these touch the machine (sockets, disks, processes, clocks of their own). */
+const ioModules =
+  /^node:(?:fs|fs\/promises|net|dgram|http|child_process|sqlite|os|ffi|timers\/promises)$|^(?:execa|express)$/;
+const ioFiles: Readonly<Record<string, readonly string[]>> = {
+  "server/dhcp": ["server.ts"],
+  "server/tracker": [],
+  "server/boot": ["confined-file.ts", "head-faults.ts"],
+  "server/config": ["load.ts", "machine.ts"],
+  "server/inventory": ["database.ts", "sqlite-dialect.ts"],
+};
+
+type Source = { file: string; room: string; text: string; imports: string[] };
+
+const sources: Source[] = ["server", "agent"].flatMap((top) =>
+  globSync("**/*.ts", { cwd: join(root, top) }).map((name) => {
+    const file = join(top, name);
+    const text = readFileSync(join(root, file), "utf8");
+    const imports = [
+      ...text.matchAll(/(?:^|\n)(?:import|export)[^;]*?from "(?<from>[^"]+)"|import\("(?<dynamic>[^"]+)"\)/g),
+    ].map((match) => match.groups?.["from"] ?? match.groups?.["dynamic"] ?? "");
+    return { file, room: dirname(file), text, imports };
+  }),
+);
+
+/** `server/lib`, or `agent/contract` for the one file of the agent that has a place of its own in the rules. */
+function placeOf(source: Source, specifier: string): string {
+  const target = relative(root, join(root, source.room, specifier));
+  return target === "agent/contract.ts" ? "agent/contract" : dirname(target);
+}
+
+test("there is something to look at", () => {
+  assert.ok(sources.length > 50, `${sources.length} files`);
+  assert.ok(sources.flatMap((source) => source.imports).length > 200);
+});
+
+test("imports point inward, and protocol rooms do not know one another", () => {
+  const wrong = sources.flatMap((source) => {
+    if (composers.has(source.room)) return [];
+    return source.imports
+      .filter((specifier) => specifier.startsWith("."))
+      .map((specifier) => placeOf(source, specifier))
+      .filter((place) => place !== source.room && !(mayImport[source.room] ?? []).includes(place))
+      .map((place) => `${source.file} imports ${place}`);
+  });
+  assert.deepEqual(wrong, []);
+});
+
+test("the agent imports nothing from outside itself but Node", () => {
+  const foreign = sources
+    .filter((source) => source.room === "agent")
+    .flatMap((source) =>
+      source.imports
+        .filter((specifier) => !/^\.\/[^/]+\.ts$|^node:/.test(specifier))
+        .map((specifier) => `${source.file}: ${specifier}`),
+    );
+  assert.deepEqual(foreign, []);
+});
+
+test("every room has its rule", () => {
+  const rooms = new Set(
+    sources
+      .map((source) => source.room)
+      .filter((room) => room.startsWith("server") && room !== "server/inventory/migrations"),
+  );
+  assert.deepEqual(
+    [...rooms].filter((room) => !composers.has(room) && mayImport[room] === undefined),
+    [],
+  );
+});
+
+test("what decides does not do: input and output stay in the files named for it", () => {
+  const wrong = sources.flatMap((source) => {
+    const allowed = pureRooms.includes(source.room) ? [] : ioFiles[source.room];
+    if (allowed === undefined || allowed.includes(source.file.slice(source.room.length + 1))) return [];
+    return source.imports
+      .filter((specifier) => ioModules.test(specifier))
+      .map((specifier) => `${source.file} imports ${specifier}`);
+  });
+  assert.deepEqual(wrong, []);
+});
+
+test("only the process and the command line read the environment or end the process", () => {
+  const wrong = sources
+    .filter(
+      (source) =>
+        source.file !== "server/main.ts" &&
+        !source.file.startsWith("server/cli/") &&
+        source.file !== "agent/main.ts",
+    )
+    .filter((source) => /process\.(?:env\b|exit\()/.test(source.text.replaceAll(/\/\*[^]*?\*\/|\/\/.*/g, "")))
+    .map((source) => source.file);
+  assert.deepEqual(wrong, []);
+});
+
+test("no barrels, no catch-alls, no file over 300 lines, no folder deeper than two below server", () => {
+  const wrong = sources.flatMap(({ file, room, text }) => [
+    ...(/^export \* from/m.test(text) ? [`${file} is a barrel`] : []),
+    ...(/\/(?:utils?|helpers|misc|common)\.ts$/.test(file) && file !== "server/template/helpers.ts"
+      ? [`${file} is a catch-all`]
+      : []),
+    ...(text.split("\n").length > 301 ? [`${file} has over 300 lines`] : []),
+    ...(room.split("/").length > 3 ? [`${file} lies too deep`] : []),
+  ]);
+  assert.deepEqual(wrong, []);
+});
