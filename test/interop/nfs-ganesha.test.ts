@@ -14,6 +14,7 @@ import path from "node:path";
 import { createInterface } from "node:readline";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import type { NfsStatus } from "../../server/nfs/server.ts";
 
@@ -43,7 +44,7 @@ class Head {
   readonly #lines: AsyncIterator<string>;
 
   constructor(overrides: object = {}) {
-    const driver = path.join(import.meta.dirname, "../support/nfs-head-driver.ts");
+    const driver = fileURLToPath(import.meta.resolve("../support/nfs-head-driver.ts"));
     const settings = JSON.stringify({ ...config, ...overrides });
     this.process = inNamespace(process.execPath, [driver, settings], { buffer: false });
     heads.push(this);
@@ -129,7 +130,7 @@ after(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-describe("NFS-Ganesha under the supervisor", { timeout: 120_000 }, () => {
+describe("NFS-Ganesha under the supervisor", { timeout: 180_000 }, () => {
   let head: Head;
   let status: NfsStatus;
 
@@ -216,6 +217,18 @@ describe("NFS-Ganesha under the supervisor", { timeout: 120_000 }, () => {
       return now.state === "running" && now.pid !== before ? now : undefined;
     });
     assert.match(status.lastExit?.description ?? "", /started by an earlier head/);
+  });
+
+  it("ends a server that hangs, and starts it again", async () => {
+    const before = Number(status.pid);
+    process.kill(before, "SIGSTOP");
+    status = await until("the restart", 60, async () => {
+      const now = await head.status();
+      return now.state === "running" && now.pid !== before ? now : undefined;
+    });
+    assert.equal(alive(before), false);
+    assert.match(status.lastExit?.description ?? "", /does not answer any more: no answer within 5 s/);
+    assert.equal(await client("nfs-cat", url(`${root}/secret`)), "of root");
   });
 
   it("starts anew when the configuration has changed meanwhile", async () => {
