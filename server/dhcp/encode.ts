@@ -38,7 +38,7 @@ export function replyLimit(maxMessageBytes: number | undefined): number {
  */
 export function encode(packet: DhcpPacket, maxBytes: number = replyLimit(largestLimit)): Encoded {
   const options = [...packet.options]
-    .map(([code, value]) => ({ code, bytes: encodeOption(code, value) }))
+    .map(([code, value]) => ({ code, value, size: value.length + 2 * piecesOf(value) }))
     .sort((left, right) => wireOrder(left.code, right.code));
   const layout = place(options, packet, maxBytes - headerBytes - endBytes);
   const writer = new ByteWriter();
@@ -48,28 +48,29 @@ export function encode(packet: DhcpPacket, maxBytes: number = replyLimit(largest
   if (layout.file.length === 0) writeText(writer, packet.file, fileBytes);
   else writeField(writer, layout.file, fileBytes);
   writer.u32(magicCookie);
-  for (const entry of layout.main) writer.bytes(entry.bytes);
+  for (const entry of layout.main) writeOption(writer, entry);
   writer.u8(endCode);
   if (writer.length < minBytes) writer.zeros(minBytes - writer.length);
   return { bytes: writer.finish(), dropped: layout.dropped };
 }
 
-type Placed = { code: number; bytes: Uint8Array };
+/** `size`: on the wire, with a code and a length before each piece. */
+type Placed = { code: number; value: Uint8Array; size: number };
 type Layout = { main: Placed[]; file: Placed[]; sname: Placed[]; dropped: number[] };
 
 /** `room`: bytes for options in the options field. */
 function place(options: readonly Placed[], packet: DhcpPacket, room: number): Layout {
-  if (options.reduce((sum, entry) => sum + entry.bytes.length, 0) <= room) {
+  if (options.reduce((sum, entry) => sum + entry.size, 0) <= room) {
     return { main: [...options], file: [], sname: [], dropped: [] };
   }
   const layout: Layout = { main: [], file: [], sname: [], dropped: [] };
   // The relay's own option comes back whole or the relay drops the reply (RFC 3046 section 2.1.1): its room is kept.
-  const relayBytes = options.find((entry) => entry.code === relayAgentCode)?.bytes.length ?? 0;
+  const relayBytes = options.find((entry) => entry.code === relayAgentCode)?.size ?? 0;
   let mainRoom = room - overloadBytes - relayBytes;
   let fileRoom = packet.file === "" ? fileBytes - endBytes : 0;
   let snameRoom = packet.sname === "" ? snameBytes - endBytes : 0;
   for (const entry of options) {
-    const size = entry.bytes.length;
+    const { size } = entry;
     if (entry.code === relayAgentCode) {
       layout.main.push(entry);
     } else if (size <= mainRoom) {
@@ -87,21 +88,21 @@ function place(options: readonly Placed[], packet: DhcpPacket, room: number): La
   }
   const overload = (layout.file.length > 0 ? 1 : 0) + (layout.sname.length > 0 ? 2 : 0);
   if (overload > 0) {
-    layout.main.splice(1, 0, { code: overloadCode, bytes: Uint8Array.of(overloadCode, 1, overload) });
+    layout.main.splice(1, 0, { code: overloadCode, value: Uint8Array.of(overload), size: overloadBytes });
   }
   return layout;
 }
 
 /** Longer than 255 bytes: in pieces, one after the other (RFC 3396 section 6). */
-function encodeOption(code: number, value: Uint8Array): Uint8Array {
-  const writer = new ByteWriter(value.length + 8);
-  let at = 0;
-  do {
-    const piece = value.subarray(at, at + 255);
-    writer.u8(code).u8(piece.length).bytes(piece);
-    at += 255;
-  } while (at < value.length);
-  return writer.finish();
+function writeOption(writer: ByteWriter, { code, value }: Placed): void {
+  for (let piece = 0; piece < piecesOf(value); piece += 1) {
+    const part = value.length <= 255 ? value : value.subarray(piece * 255, (piece + 1) * 255);
+    writer.u8(code).u8(part.length).bytes(part);
+  }
+}
+
+function piecesOf(value: Uint8Array): number {
+  return Math.max(1, Math.ceil(value.length / 255));
 }
 
 function writeHeader(writer: ByteWriter, packet: DhcpPacket): void {
@@ -121,7 +122,7 @@ function writeText(writer: ByteWriter, value: string, width: number): void {
 
 function writeField(writer: ByteWriter, options: readonly Placed[], width: number): void {
   const end = writer.length + width;
-  for (const entry of options) writer.bytes(entry.bytes);
+  for (const entry of options) writeOption(writer, entry);
   writer.u8(endCode);
   writer.zeros(end - writer.length);
 }

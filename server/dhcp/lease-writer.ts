@@ -9,6 +9,9 @@ export type LeaseStore = {
   saveLeases: (leases: readonly Lease[]) => Promise<void>;
 };
 
+/** More are dropped, not queued: the client asks again, and a late ACK helps nobody. */
+const maxWaiting = 4096;
+
 type Waiting = { leases: readonly Lease[]; done: (saved: boolean) => void };
 
 /**
@@ -31,9 +34,9 @@ export class LeaseWriter {
     this.#log = log;
   }
 
-  /** Requests that wait for a commit. */
-  get backlog(): number {
-    return this.#waiting.length;
+  /** Too many wait for a commit already: what comes now is to be dropped. */
+  get isFull(): boolean {
+    return this.#waiting.length >= maxWaiting;
   }
 
   /** True when the leases are durable, false when they could not be saved. Never rejects. */

@@ -174,16 +174,22 @@ function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString("hex");
 }
 
+/** Big-endian, unsigned. In plain loops: these run a dozen times a packet. */
 function integer(width: 1 | 2 | 4): ValueCodec<number> {
   return {
     decode: (bytes) => {
       if (bytes.length !== width) {
         throw new DecodeError("bad-value", 0, `${bytes.length} bytes instead of ${width}`);
       }
-      return bytes.reduce((sum, byte) => sum * 256 + byte, 0);
+      let value = 0;
+      for (const byte of bytes) value = value * 256 + byte;
+      return value;
     },
-    encode: (value) =>
-      Uint8Array.from({ length: width }, (_, at) => (value >>> (8 * (width - 1 - at))) & 255),
+    encode: (value) => {
+      const bytes = new Uint8Array(width);
+      for (let at = 0; at < width; at += 1) bytes[at] = value >>> (8 * (width - 1 - at));
+      return bytes;
+    },
     print: String,
   };
 }

@@ -1,0 +1,364 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { decode } from "../../../server/dhcp/decode.ts";
+import { encode } from "../../../server/dhcp/encode.ts";
+import type { LeaseStore } from "../../../server/dhcp/lease-writer.ts";
+import { option } from "../../../server/dhcp/option-table.ts";
+import type { DhcpPacket } from "../../../server/dhcp/packet.ts";
+import { type DhcpServer, createDhcpServer } from "../../../server/dhcp/server.ts";
+import type { DhcpSocket } from "../../../server/dhcp/socket.ts";
+import { type Log, silentLog } from "../../../server/lib/log.ts";
+import type { BootEvent } from "../../../server/model/boot-event.ts";
+import type { ClusterNode, Lease } from "../../../server/model/node.ts";
+import {
+  ask,
+  directoryOf,
+  goldenPacket,
+  ip,
+  nodeOf,
+  read,
+  renew,
+  select,
+  siteOf,
+} from "../../support/dhcp-scene.ts";
+
+const anna = { mac: "52:54:00:00:00:0a" };
+const bert = { mac: "52:54:00:00:00:0b" };
+const carl = { mac: "52:54:00:00:00:0c" };
+
+type Sent = { packet: DhcpPacket; port: number; address: string };
+
+/** A wire in memory: what the server sends, and a way to hand it packets. */
+class Wire implements DhcpSocket {
+  readonly sent: Sent[] = [];
+  closed = false;
+  failure: Error | null = null;
+  #receive: (bytes: Uint8Array) => void = () => undefined;
+
+  on(event: "message" | "error", listener: (...args: never[]) => void): unknown {
+    if (event === "message") this.#receive = listener as unknown as (bytes: Uint8Array) => void;
+    return this;
+  }
+
+  send(bytes: Uint8Array, port: number, address: string, done: (error: Error | null) => void): void {
+    if (this.failure === null) this.sent.push({ packet: decode(bytes), port, address });
+    done(this.failure);
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+
+  receive(packet: DhcpPacket | Uint8Array): void {
+    this.#receive(packet instanceof Uint8Array ? packet : encode(packet).bytes);
+  }
+}
+
+/** A store whose commits end when the test says so, and how it says. */
+class SlowStore implements LeaseStore {
+  readonly calls: (readonly Lease[])[] = [];
+  readonly disk = new Map<string, Lease>();
+  #pending: { leases: readonly Lease[]; resolve: () => void; reject: (error: Error) => void }[] = [];
+  loaded: readonly Lease[] = [];
+
+  loadLeases = async (): Promise<readonly Lease[]> => await Promise.resolve(this.loaded);
+
+  saveLeases = async (leases: readonly Lease[]): Promise<void> => {
+    this.calls.push(leases);
+    await new Promise<void>((resolve, reject) => this.#pending.push({ leases, resolve, reject }));
+  };
+
+  async succeed(): Promise<void> {
+    const first = this.#pending.shift();
+    assert.ok(first, "no commit is under way");
+    for (const lease of first.leases) this.disk.set(lease.ip, lease);
+    first.resolve();
+    await settled();
+  }
+
+  async fail(): Promise<void> {
+    const first = this.#pending.shift();
+    assert.ok(first, "no commit is under way");
+    first.reject(new Error("ENOSPC: no space left on device"));
+    await settled();
+  }
+}
+
+/** Lets everything that can happen without the outside happen: two turns of the event loop. */
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 3; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+}
+
+type Bench = {
+  server: DhcpServer;
+  wire: Wire;
+  store: SlowStore;
+  events: BootEvent[];
+  errors: string[];
+  nodes: ClusterNode[];
+  time: { nowMs: number };
+};
+
+async function bench(
+  changes: { store?: LeaseStore; loaded?: readonly Lease[]; dhcp?: number } = {},
+): Promise<Bench> {
+  const wire = new Wire();
+  const store = new SlowStore();
+  store.loaded = changes.loaded ?? [];
+  const events: BootEvent[] = [];
+  const errors: string[] = [];
+  const nodes: ClusterNode[] = [];
+  const time = { nowMs: 0 };
+  const { urls, ...site } = siteOf();
+  const log: Log = { ...silentLog, error: (_, message) => errors.push(message) };
+  const ports = { dhcp: changes.dhcp ?? 67, tftp: 69, http: 8080, nfs: 2049 };
+  const server = createDhcpServer({
+    config: { ...site, interface: "rack0", ports },
+    urls,
+    directory: directoryOf(nodes),
+    store: changes.store ?? store,
+    record: (event) => events.push(event),
+    log,
+    clock: { nowMs: () => time.nowMs },
+    openSocket: async (place) => {
+      assert.deepEqual(place, { device: "rack0", address: "0.0.0.0", port: ports.dhcp });
+      return await Promise.resolve(wire);
+    },
+  });
+  await server.start();
+  return { server, wire, store, events, errors, nodes, time };
+}
+
+function types(wire: Wire): (string | undefined)[] {
+  return wire.sent.map(({ packet }) => read(packet, option.messageType));
+}
+
+test("an OFFER goes out at once, by broadcast to the client port, and is told", async () => {
+  const { wire, events, server } = await bench();
+  wire.receive(ask("DISCOVER", anna));
+  await settled();
+  assert.deepEqual(types(wire), ["OFFER"]);
+  assert.deepEqual([wire.sent[0]?.address, wire.sent[0]?.port], ["255.255.255.255", 68]);
+  assert.deepEqual(
+    events.map((event) => event.kind),
+    ["offered"],
+  );
+  assert.deepEqual(server.counters(), { received: 1, "received.DISCOVER": 1, "sent.OFFER": 1 });
+});
+
+test("no ACK before its lease is durable", async () => {
+  const { wire, store } = await bench();
+  wire.receive(select(anna, "10.77.0.200"));
+  await settled();
+  assert.deepEqual(types(wire), []);
+  assert.equal(store.calls.length, 1);
+  await store.succeed();
+  assert.deepEqual(types(wire), ["ACK"]);
+  assert.equal(store.disk.get("10.77.0.200")?.mac, anna.mac);
+});
+
+test("several leases of one turn of the event loop, and all that comes during a commit, are one commit each", async () => {
+  const { wire, store } = await bench();
+  wire.receive(select(anna, "10.77.0.200"));
+  wire.receive(select(bert, "10.77.0.201"));
+  await settled();
+  assert.deepEqual(
+    store.calls.map((leases) => leases.length),
+    [2],
+  );
+  wire.receive(select(carl, "10.77.0.202"));
+  wire.receive(renew(anna, "10.77.0.200"));
+  await settled();
+  assert.equal(store.calls.length, 1, "the first is still under way");
+  await store.succeed();
+  assert.deepEqual(types(wire), ["ACK", "ACK"]);
+  assert.deepEqual(
+    store.calls.map((leases) => leases.length),
+    [2, 2],
+  );
+  await store.succeed();
+  assert.deepEqual(types(wire), ["ACK", "ACK", "ACK", "ACK"]);
+});
+
+test("an address is taken from the moment it is decided on, not only when the disk has it", async () => {
+  const { wire, store } = await bench();
+  wire.receive(select(anna, "10.77.0.200"));
+  wire.receive(select(bert, "10.77.0.200"));
+  await settled();
+  await store.succeed();
+  assert.deepEqual(
+    wire.sent.map(({ packet }) => [read(packet, option.messageType), packet.chaddr[5]]),
+    [
+      ["NAK", 0x0b],
+      ["ACK", 0x0a],
+    ],
+  );
+});
+
+test("disk full: no ACK, an error in the log, the address free again, and the head goes on", async () => {
+  const { wire, store, server, errors } = await bench();
+  wire.receive(select(anna, "10.77.0.200"));
+  await settled();
+  await store.fail();
+  assert.deepEqual(types(wire), []);
+  assert.deepEqual(errors, ["leases could not be saved: not acknowledged"]);
+  assert.equal(server.counters()["dropped.not-saved"], 1);
+  assert.deepEqual(server.leases(), []);
+  wire.receive(select(bert, "10.77.0.200"));
+  await settled();
+  await store.succeed();
+  assert.deepEqual(types(wire), ["ACK"]);
+  assert.equal(server.leases()[0]?.mac, bert.mac);
+});
+
+test("disk full while renewing: the table keeps the lease that is on disk", async () => {
+  const { wire, store, server, time } = await bench();
+  wire.receive(select(anna, "10.77.0.200"));
+  await settled();
+  await store.succeed();
+  time.nowMs = 1000;
+  wire.receive(renew(anna, "10.77.0.200"));
+  await settled();
+  time.nowMs = 2000;
+  wire.receive(renew(anna, "10.77.0.200"));
+  await settled();
+  await store.fail();
+  assert.equal(server.leases()[0]?.expiresAtMs, 3_602_000, "the newer renewal waits for its own commit");
+  await store.fail();
+  assert.deepEqual(server.leases(), [...store.disk.values()]);
+  assert.deepEqual(types(wire), ["ACK"]);
+});
+
+test("a commit that fails after a newer one was decided does not undo what the newer one saves", async () => {
+  const { wire, store, server, time } = await bench();
+  wire.receive(select(anna, "10.77.0.200"));
+  await settled();
+  time.nowMs = 1000;
+  wire.receive(renew(anna, "10.77.0.200"));
+  await settled();
+  await store.fail();
+  await store.succeed();
+  assert.deepEqual(server.leases(), [...store.disk.values()]);
+  assert.deepEqual(types(wire), ["ACK"]);
+});
+
+test("a store that throws at once is a failed commit like any other", async () => {
+  const store: LeaseStore = {
+    loadLeases: async () => await Promise.resolve([]),
+    saveLeases: () => {
+      throw new Error("database is locked");
+    },
+  };
+  const { wire, server } = await bench({ store });
+  wire.receive(select(anna, "10.77.0.200"));
+  await settled();
+  assert.equal(server.counters()["dropped.not-saved"], 1);
+  assert.deepEqual(server.leases(), []);
+});
+
+test("a node's lease is on record too, and its RELEASE is saved without an answer", async () => {
+  const { wire, store, nodes } = await bench();
+  nodes.push(nodeOf("n001", "10.77.0.11", [anna.mac]));
+  wire.receive(select(anna, "10.77.0.11"));
+  await settled();
+  await store.succeed();
+  assert.equal(store.disk.get("10.77.0.11")?.hostname, "n001");
+  wire.receive(ask("RELEASE", { ...anna, ciaddr: ip("10.77.0.11") }));
+  await settled();
+  await store.succeed();
+  assert.equal(store.disk.get("10.77.0.11")?.state, "released");
+  assert.deepEqual(types(wire), ["ACK"]);
+});
+
+test("leases of before the start count", async () => {
+  const lease: Lease = {
+    ip: ip("10.77.0.200"),
+    client: "mac:x",
+    mac: nodeOf("x", "10.0.0.1", [bert.mac]).macs[0] ?? ("" as Lease["mac"]),
+    state: "bound",
+    startedAtMs: 0,
+    expiresAtMs: 10_000,
+  };
+  const { wire } = await bench({ loaded: [lease] });
+  wire.receive(ask("DISCOVER", anna));
+  wire.receive(ask("DISCOVER", bert));
+  await settled();
+  assert.deepEqual(
+    wire.sent.map(({ packet }) => packet.yiaddr),
+    ["10.77.0.201", "10.77.0.200"],
+  );
+});
+
+test("junk is dropped and counted by what was wrong with it, and the next packet is answered", async () => {
+  const { wire, server } = await bench();
+  const golden = goldenPacket("networkd-discover");
+  wire.receive(new Uint8Array());
+  wire.receive(golden.subarray(0, 250));
+  wire.receive(Uint8Array.from(golden).with(236, 1));
+  wire.receive(ask("DISCOVER", { ...anna, options: [[61, new Uint8Array()]] }));
+  wire.receive(Uint8Array.from(golden).with(2, 200));
+  wire.receive({ ...ask("DISCOVER", anna), op: 2 });
+  wire.receive({ ...ask("DISCOVER", anna), htype: 6 });
+  wire.receive(new Uint8Array(65_507).fill(255));
+  wire.receive(golden);
+  await settled();
+  assert.deepEqual(server.counters(), {
+    received: 9,
+    "dropped.malformed.truncated": 2,
+    "dropped.malformed.unsupported": 1,
+    "dropped.malformed.bad-value": 3,
+    "dropped.not-a-request": 1,
+    "dropped.not-ethernet": 1,
+    "received.DISCOVER": 1,
+    "sent.OFFER": 1,
+  });
+});
+
+test("when the disk cannot keep up, requests are dropped, not queued without end", async () => {
+  const { wire, server, nodes } = await bench();
+  nodes.push(nodeOf("n001", "10.77.0.11", [anna.mac]));
+  wire.receive(select(anna, "10.77.0.11"));
+  await settled();
+  for (let count = 0; count < 5000; count += 1) wire.receive(select(anna, "10.77.0.11"));
+  await settled();
+  assert.equal(server.counters()["dropped.overloaded"], 5000 - 4096);
+});
+
+test("a packet that cannot be sent is counted", async () => {
+  const { wire, server } = await bench();
+  wire.failure = new Error("ENETUNREACH");
+  wire.receive(ask("DISCOVER", anna));
+  await settled();
+  assert.deepEqual(server.counters(), { received: 1, "received.DISCOVER": 1, "send-failed": 1 });
+});
+
+test("stop closes the port and waits for the commit that is under way", async () => {
+  const { wire, store, server } = await bench();
+  wire.receive(select(anna, "10.77.0.200"));
+  await settled();
+  const done: string[] = [];
+  const stopping = (async () => {
+    await server.stop();
+    done.push("stopped");
+  })();
+  await settled();
+  assert.deepEqual([wire.closed, done], [true, []]);
+  await store.succeed();
+  await stopping;
+  assert.deepEqual(done, ["stopped"]);
+  assert.deepEqual(types(wire), [], "its ACK has no socket to go by: the client asks again");
+});
+
+test("on another port than 67 the client's port is the next one", async () => {
+  const { wire } = await bench({ dhcp: 6767 });
+  wire.receive(ask("DISCOVER", anna));
+  wire.receive(ask("DISCOVER", { ...bert, giaddr: ip("10.77.0.9") }));
+  await settled();
+  assert.deepEqual(
+    wire.sent.map(({ port, address }) => [port, address]),
+    [
+      [6768, "255.255.255.255"],
+      [6767, "10.77.0.9"],
+    ],
+  );
+});
