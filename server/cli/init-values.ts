@@ -77,7 +77,7 @@ function poolOfFlags(
 
 function portsOf({ dhcpPort, tftpPort, httpPort, nfsPort }: InitFlags): Ports {
   const entries = Object.entries({ dhcp: dhcpPort, tftp: tftpPort, http: httpPort, nfs: nfsPort });
-  return Object.fromEntries(entries.filter(([, port]) => port !== undefined)) as Ports;
+  return Object.fromEntries(entries.filter(([, port]) => port !== undefined));
 }
 
 function pick<K extends keyof InitFlags>(flags: InitFlags, keys: readonly K[]): Pick<InitFlags, K> {

@@ -37,19 +37,23 @@ function printError(error: unknown, words: readonly string[]): number {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return 0; // help and version, which were asked for
     if (error.code === "commander.help") return 2; // no command was given, and the help has been printed
-    const message = error.message.replace(/^error: /, "");
-    const command = words.find((word) => !word.startsWith("-"));
-    const hint =
-      command === undefined || /unknown command/.test(message)
-        ? "provision --help"
-        : `provision help ${command}`;
-    process.stderr.write(`provision: ${message}\ntry: ${hint}\n`);
+    process.stderr.write(
+      `provision: ${error.message.replace(/^error: /, "")}\ntry: ${usageHint(error, words)}\n`,
+    );
     return 2;
   }
   process.stderr.write(`${describeError(error)}\n`);
   if (process.env["PROVISION_DEBUG"] === "1" && error instanceof Error)
     process.stderr.write(`${error.stack}\n`);
   return exitStatusOfError(error);
+}
+
+function usageHint(error: CommanderError, words: readonly string[]): string {
+  const command = words.find((word) => !word.startsWith("-"));
+  if (command === undefined || error.code === "commander.unknownCommand") return "provision --help";
+  // A shell that finds files named like nodes puts their names in the place of an unquoted range.
+  const quotes = error.code === "commander.excessArguments" ? "single quotes around a range, or " : "";
+  return `${quotes}provision help ${command}`;
 }
 
 async function main(words: readonly string[]): Promise<void> {

@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import packageFile from "../../package.json" with { type: "json" };
+import { addBuildImage } from "./commands/build-image.ts";
 import { addCompletion } from "./commands/completion.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addEvents } from "./commands/events.ts";
@@ -43,7 +44,7 @@ const commandGroups: readonly { heading: string; commands: readonly AddCommand[]
       addListGroups,
     ],
   },
-  { heading: "Images:", commands: [addListImages] },
+  { heading: "Images:", commands: [addBuildImage, addListImages] },
   {
     heading: "Look:",
     commands: [addWhy, addEvents, addRender, addListDiscovered, addListLeases],

@@ -12,18 +12,11 @@ const requests: readonly { words: readonly string[]; method: string; url: string
     body: { range: "n[1-2]" },
   },
   {
-    words: [
-      ...[
-        "add-node",
-        "n[1-2]",
-        "--mac",
-        "52:54:00:00:00:01+",
-        "--mac",
-        "52:54:00:00:01:01,52:54:00:00:01:02",
-      ],
-      ...["--ip", "10.9.0.2+", "--group", "compute,gpu", "--group", "big", "--image", "debian-13"],
-      ...["--kernel-argument", "console=ttyS0,115200", "--kernel-argument", "quiet", "--dry-run"],
-    ],
+    words: (
+      "add-node n[1-2] --mac 52:54:00:00:00:01+ --mac 52:54:00:00:01:01,52:54:00:00:01:02 --ip 10.9.0.2+ " +
+      "--group compute,gpu --group big --image debian-13 --kernel-argument console=ttyS0,115200 " +
+      "--kernel-argument quiet --dry-run"
+    ).split(" "),
     method: "POST",
     url: "/api/nodes",
     body: {

@@ -46,25 +46,7 @@ sharedDirectory: ${directory}/shared
 /** A head that gives these answers until the test ends. */
 export async function fakeHead(context: TestContext, answers: Answers): Promise<FakeHead> {
   const head = headDirectory(context);
-  const server = http.createServer(async (request, response) => {
-    const method = request.method ?? "";
-    const url = request.url ?? "";
-    const body = await text(request);
-    head.requests.push({ method, url, body: body === "" ? undefined : JSON.parse(body) });
-    const found = answers[`${method} ${url}`] ?? answers[`${method} ${url.split("?")[0]}`];
-    if (typeof found === "function") {
-      (found as (response: http.ServerResponse) => void)(response);
-      return;
-    }
-    const refused = found as { status: number; answer: unknown } | undefined;
-    const [status, answer] =
-      found === undefined
-        ? [404, { code: "not-found", message: `fake head: no answer for ${method} ${url}`, faults: [] }]
-        : typeof refused?.status === "number"
-          ? [refused.status, refused.answer]
-          : [200, found];
-    response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(answer));
-  });
+  const server = http.createServer((request, response) => void answer(head, answers, request, response));
   server.listen(head.socket);
   await once(server, "listening");
   context.after(() => {
@@ -74,12 +56,36 @@ export async function fakeHead(context: TestContext, answers: Answers): Promise<
   return head;
 }
 
+async function answer(
+  head: FakeHead,
+  answers: Answers,
+  request: http.IncomingMessage,
+  response: http.ServerResponse,
+): Promise<void> {
+  const { method = "", url = "" } = request;
+  const body = await text(request);
+  head.requests.push({ method, url, body: body === "" ? undefined : JSON.parse(body) });
+  const found = answers[`${method} ${url}`] ?? answers[`${method} ${url.split("?")[0]}`];
+  if (typeof found === "function") {
+    (found as (response: http.ServerResponse) => void)(response);
+    return;
+  }
+  const refusal = found as { status: number; answer: unknown } | undefined;
+  const [status, content] =
+    found === undefined
+      ? [404, { code: "not-found", message: `fake head: no answer for ${method} ${url}`, faults: [] }]
+      : typeof refusal?.status === "number"
+        ? [refusal.status, refusal.answer]
+        : [200, found];
+  response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(content));
+}
+
 export type Outcome = { status: number | null; signal: string | null; stdout: string; stderr: string };
 
 export type RunOptions = {
   env?: Readonly<Record<string, string>>;
-  /** Run as this user, for what root may do anyway. */
-  uid?: number;
+  /** Keep to the modes of files, even as root. */
+  confined?: boolean;
   cwd?: string;
   /** Sent when standard output or error has this text. */
   interruptAt?: string;
@@ -87,11 +93,12 @@ export type RunOptions = {
 
 /** Runs the real command line, without a terminal. */
 export async function provision(words: readonly string[], options: RunOptions = {}): Promise<Outcome> {
-  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", main, ...words], {
+  const command = [process.execPath, "--disable-warning=ExperimentalWarning", main, ...words];
+  const [file = "", ...args] = options.confined === true ? [...keepingToModes(), ...command] : command;
+  const child = spawn(file, args, {
     stdio: ["ignore", "pipe", "pipe"],
     cwd: options.cwd,
     env: { PATH: process.env["PATH"] ?? "", TZ: "UTC", ...options.env },
-    ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }),
   });
   let stdout = "";
   let stderr = "";
@@ -111,4 +118,10 @@ export async function provision(words: readonly string[], options: RunOptions = 
   });
   const [status, signal] = (await once(child, "close")) as [number | null, string | null];
   return { status, signal, stdout, stderr };
+}
+
+/** setpriv(1) takes from root what lets it pass over modes (capabilities(7)); others never have it. */
+function keepingToModes(): readonly string[] {
+  if (process.getuid?.() !== 0) return [];
+  return ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--"];
 }
