@@ -11,6 +11,7 @@ const valueKinds: Readonly<Record<string, string>> = {
   path: "file",
   directory: "directory",
   when: "auto always never",
+  what: "bash",
 };
 
 /** A bash script made from the command line's own definition, so that it cannot fall behind. */
@@ -32,7 +33,8 @@ export function bashCompletion(program: Command): string {
     }),
   );
   const places = commands.map(({ path, command }) => {
-    const kind = valueKinds[command.registeredArguments[0]?.name() ?? ""];
+    const argument = command.registeredArguments[0]?.name() ?? "";
+    const kind = argument === "words" ? topics(program) : valueKinds[argument];
     return kind === undefined ? "" : `    "${path.join(" ")}") kind="${kind}" ;;\n`;
   });
   const valued = commands.flatMap(({ command }) =>
@@ -45,6 +47,10 @@ export function bashCompletion(program: Command): string {
     places: places.join("").trimEnd(),
     valued: [...new Set(valued)].join("|"),
   });
+}
+
+function topics(program: Command): string {
+  return [...program.commands.map((command) => command.name()), "ranges"].join(" ");
 }
 
 type Leaf = { path: readonly string[]; command: Command };
