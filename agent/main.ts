@@ -2,7 +2,6 @@ import { uptime } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { loadConfig } from "./config.ts";
-import type { PhaseReport } from "./contract.ts";
 import { connectHead } from "./head-client.ts";
 import { missingMounts } from "./mounts.ts";
 import { Session } from "./session.ts";
@@ -52,13 +51,7 @@ async function run(): Promise<void> {
     if (!stop.signal.aborted) throw error;
   }
 
-  if (await machineStops()) {
-    const farewell: PhaseReport = { phase: "stopping", uptimeSeconds: uptime() };
-    await head.post("/phase", session.secret, farewell, { limitMs: farewellLimitMs }).then(
-      ({ status }) => say(`told the head that this node stops (${status})`),
-      (error: unknown) => say(`could not tell the head that this node stops: ${String(error)}`),
-    );
-  }
+  if (await machineStops(say)) await session.sayStopping(farewellLimitMs);
   head.close();
 }
 

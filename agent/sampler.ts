@@ -1,17 +1,17 @@
 import type { Hardware, Load, NodeReport } from "./contract.ts";
 
 /** What the sampler asks of the machine (system.ts). */
-export type Machine = { load: () => Load; hardware: () => Hardware; links: () => string };
+export type Machine = { load: () => Load; hardware: () => Hardware; outline: () => string };
 
-/** How often the hardware is looked through for what no link tells: a disk that came or went. */
-const hardwareCheckMs = 30_000;
+/** How often all of the hardware is read for what its outline does not show; a busy emulated node takes seconds for it. */
+const hardwareCheckMs = 300_000;
 
 /** Makes the reports of one conversation with the head. Hardware goes along until the head has it as it is. */
 export class Sampler {
   readonly #machine: Machine;
   #hardware: { json: string; value: Hardware } | undefined;
   #checkedAtMs = 0;
-  #links = "";
+  #outline = "";
   #headHas = "";
   /** The report made last had the hardware in it. */
   #complete = false;
@@ -38,15 +38,15 @@ export class Sampler {
   }
 
   #currentHardware(nowMs: number): { json: string; value: Hardware } {
-    const links = this.#machine.links();
+    const outline = this.#machine.outline();
     if (
       this.#hardware === undefined ||
-      links !== this.#links ||
+      outline !== this.#outline ||
       nowMs - this.#checkedAtMs >= hardwareCheckMs
     ) {
       const value = this.#machine.hardware();
       this.#hardware = { json: JSON.stringify(value), value };
-      this.#links = links;
+      this.#outline = outline;
       this.#checkedAtMs = nowMs;
     }
     return this.#hardware;

@@ -55,8 +55,24 @@ export class Session {
   }
 
   /** What the node can prove itself with now. */
-  get secret(): string {
+  get #secret(): string {
     return this.#credential.stage === "made" ? this.#parts.config.token : this.#credential.secret;
+  }
+
+  /**
+   * The last word, when the machine goes down; once `run` has ended. An agent that comes after it in the same boot, as
+   * after a soft reboot, says `up` again.
+   */
+  async sayStopping(limitMs: number): Promise<void> {
+    const { head, clock, say } = this.#parts;
+    const body: PhaseReport = { phase: "stopping", uptimeSeconds: clock.uptimeSeconds() };
+    try {
+      const { status } = await head.post("/phase", this.#secret, body, { limitMs });
+      say(`told the head that this node stops (${status})`);
+    } catch (error) {
+      say(`could not tell the head that this node stops: ${textOf(error)}`);
+    }
+    if (this.#credential.stage === "announced") this.#advance("exchanged");
   }
 
   /** Only ever ends by throwing, when the signal aborts. */
@@ -119,7 +135,7 @@ export class Session {
   async #post(path: string, body: object): Promise<"accepted" | "refused" | { failure: string }> {
     const { head } = this.#parts;
     try {
-      const { status, newConnection } = await head.post(path, this.secret, body, { signal: this.#signal });
+      const { status, newConnection } = await head.post(path, this.#secret, body, { signal: this.#signal });
       this.#newConnection = newConnection;
       if (status >= 200 && status < 300) return "accepted";
       // 404: the node is not in the inventory any more. It may be added again.

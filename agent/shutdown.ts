@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 
-/** systemctl answers in milliseconds; under emulation, in some hundreds. */
-const limitMs = 2000;
+/** systemctl answers in milliseconds, on an emulated and overloaded node in seconds. systemd would wait for 90 s. */
+const limitMs = 15_000;
 
 /**
  * True when the machine is on its way down, false when only the agent is (`systemctl restart`): both look like SIGTERM.
@@ -9,11 +9,15 @@ const limitMs = 2000;
  * passes through it. Not `systemctl is-system-running`, which says "starting" of a machine that is told to stop before
  * its boot is done, as it is while /shared is still being mounted.
  */
-export async function machineStops(ask: () => Promise<string> = askSystemd): Promise<boolean> {
+export async function machineStops(say: (line: string) => void, ask = askSystemd): Promise<boolean> {
   try {
     return readsAsStopping(await ask());
-  } catch {
-    return false; // no systemd, or no answer: being found lost later is better than a wrong "down"
+  } catch (error) {
+    // To be found lost later is better than a wrong "down".
+    say(
+      `cannot ask systemd whether the machine stops: ${error instanceof Error ? error.message : String(error)}`,
+    );
+    return false;
   }
 }
 

@@ -39,11 +39,13 @@ export class System {
     return { ...this.#fixed, nics, disks };
   }
 
-  /** Changes when a network card comes, goes, or gains or loses its link. Cheap enough for every report. */
-  links(): string {
-    return this.#list("sys/class/net")
-      .map((name) => `${name}=${this.#text(`sys/class/net/${name}/carrier`) ?? ""}`)
-      .join(" ");
+  /** Changes when a card or a disk comes or goes, and with a card's link. Cheap enough for every report. */
+  outline(): string {
+    const nics = this.#list("sys/class/net").map(
+      (name) => `${name}=${this.#text(`sys/class/net/${name}/carrier`) ?? ""}`,
+    );
+    // udev makes the links some time after the disk is there.
+    return [...nics, ...this.#list("sys/block"), ...this.#list("dev/disk/by-path")].join(" ");
   }
 
   #readFixed(): FixedHardware {

@@ -14,7 +14,11 @@ describe("machine going down", () => {
   });
 
   it("is not assumed when systemd does not answer", async () => {
-    assert.equal(await machineStops(() => Promise.resolve("Job=3\n")), true);
-    assert.equal(await machineStops(() => Promise.reject(new Error("no systemd"))), false);
+    const lines: string[] = [];
+    const say = (line: string): void => void lines.push(line);
+    assert.equal(await machineStops(say, () => Promise.resolve("Job=3\n")), true);
+    assert.deepEqual(lines, []);
+    assert.equal(await machineStops(say, () => Promise.reject(new Error("no systemd"))), false);
+    assert.deepEqual(lines, ["cannot ask systemd whether the machine stops: no systemd"]);
   });
 });

@@ -111,12 +111,19 @@ describe("system", () => {
     assert.equal(system.load().cpuBusy, 0.5);
   });
 
-  it("sees a link that goes", () => {
+  it("has an outline that changes with a link, a card, a disk and its name", () => {
     const { root, system } = machine(board);
-    const before = system.links();
-    assert.equal(system.links(), before);
+    const outlines = [system.outline(), system.outline()];
+    assert.equal(outlines[0], outlines[1]);
     writeFileSync(join(root, "sys/class/net/eth0/carrier"), "0\n");
-    assert.notEqual(system.links(), before);
+    outlines.push(system.outline());
+    rmSync(join(root, "sys/class/net/eth0"));
+    outlines.push(system.outline());
+    rmSync(join(root, "sys/block/vda"));
+    outlines.push(system.outline());
+    rmSync(join(root, "dev/disk/by-path/pci-0000:00:04.0"));
+    outlines.push(system.outline());
+    assert.equal(new Set(outlines).size, 5);
   });
 
   it("says what it can of a machine that shows nothing", () => {
