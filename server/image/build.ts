@@ -94,7 +94,8 @@ async function buildIn(
   digest: string,
   options: BuildOptions,
 ): Promise<Omit<Manifest, "version">> {
-  const { signal, onProgress } = options;
+  const { signal } = options;
+  const onProgress = changesOnly(options.onProgress);
   const root = path.join(workspace, versionFiles.root);
   const read = createProgressReader();
   onProgress({ phase: "starting", percent: 0 });
@@ -109,6 +110,11 @@ async function buildIn(
       if (progress !== undefined) onProgress(progress);
     },
   });
+  if (inputsDigest({ ...options, nodeDigest: node.sha256 }) !== digest) {
+    throw new AppError("conflict", `${options.definitionDirectory} was changed while it was built`, {
+      hint: "build again",
+    });
+  }
   chmodSync(root, 0o755);
   const kernelVersion = linkBootFiles(root, workspace);
   const phase = "sealing the tree";
@@ -133,6 +139,15 @@ async function buildIn(
     bytes: measure.bytes,
     node,
     packages: installedPackages(readFileSync(path.join(root, "var/lib/dpkg/status"), "utf8")),
+  };
+}
+
+function changesOnly(onProgress: (progress: BuildProgress) => void): (progress: BuildProgress) => void {
+  let said = "";
+  return (progress) => {
+    const now = `${progress.percent} ${progress.phase}`;
+    if (now !== said) onProgress(progress);
+    said = now;
   };
 }
 

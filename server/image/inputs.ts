@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
-import { createReadStream, lstatSync, readFileSync, readdirSync, readlinkSync } from "node:fs";
+import { createReadStream, lstatSync, readFileSync, readlinkSync } from "node:fs";
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
 import type { ImageArchitecture } from "./definition.ts";
+import { entriesBelow } from "./walk.ts";
 
 /** Goes up when the same definition is built into something else than before. */
 const builderVersion = 1;
@@ -21,8 +22,9 @@ export type Inputs = {
 export function inputsDigest(inputs: Inputs): string {
   const hash = createHash("sha256");
   hash.update(`builder ${builderVersion}\narchitecture ${inputs.architecture}\nnode ${inputs.nodeDigest}\n`);
-  for (const file of filesBelow(inputs.definitionDirectory)) {
-    hash.update(`${describe(path.join(inputs.definitionDirectory, file))} ${JSON.stringify(file)}\n`);
+  for (const { name, directory } of entriesBelow(inputs.definitionDirectory)) {
+    if (directory) continue;
+    hash.update(`${describe(path.join(inputs.definitionDirectory, name))} ${JSON.stringify(name)}\n`);
   }
   return hash.digest("hex");
 }
@@ -31,13 +33,6 @@ export async function fileDigest(file: string): Promise<string> {
   const hash = createHash("sha256");
   await pipeline(createReadStream(file, { highWaterMark: 1024 * 1024 }), hash);
   return hash.digest("hex");
-}
-
-function filesBelow(directory: string): string[] {
-  return readdirSync(directory, { recursive: true, withFileTypes: true })
-    .filter((entry) => !entry.isDirectory())
-    .map((entry) => path.relative(directory, path.join(entry.parentPath, entry.name)))
-    .sort();
 }
 
 /** Of the mode only "may be run": the rest depends on the umask of whoever checked the definition out. */

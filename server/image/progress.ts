@@ -49,7 +49,7 @@ const phases: readonly Phase[] = [
 /** Where mmdebstrap's part ends and sealing the tree begins. */
 export const sealingFrom = 94;
 
-/** Reads mmdebstrap's output (with --verbose) line by line; answers a line that changes the progress. Never goes back. */
+/** Reads mmdebstrap's output (with --verbose) line by line; answers a line that tells of progress. Never goes back. */
 export function createProgressReader(): (line: string) => BuildProgress | undefined {
   let index = -1;
   let percent = 0;

@@ -55,6 +55,7 @@ echo kernel > "$root/boot/vmlinuz"
 echo initrd > "$root/boot/initrd.img"
 ln "$root/boot/vmlinuz" "$root/boot/vmlinuz-again"
 ln -s usr/lib "$root/lib"
+ln -s /proc/self/fd "$root/etc/fd"
 printf 'Package: bash\\nStatus: install ok installed\\nVersion: 5.2\\n\\n' > "$root/var/lib/dpkg/status"
 echo "I: installing remaining packages inside the chroot..." >&2
 `;
@@ -132,7 +133,7 @@ describe("build of an image", () => {
     assert.deepEqual(manifest.packages, { bash: "5.2" });
     assert.match(manifest.rootDigest, /^[0-9a-f]{64}$/);
     assert.match(manifest.node.sha256, /^[0-9a-f]{64}$/);
-    // The kernel has two names and counts once.
+    // The kernel has two names and counts once; links are not followed.
     assert.equal(version.bytes, 7 + 7 + statSync(path.join(version.root, "var/lib/dpkg/status")).size);
     assert.deepEqual(leftovers(), []);
   });
@@ -297,6 +298,12 @@ describe("build that fails", () => {
     await assert.rejects(build({ architecture: "arm64" }), /not made for arm64/);
     assert.equal(elfArchitecture(new Uint8Array(3)), undefined);
     assert.equal(calls(), 0);
+  });
+
+  it("refuses a definition that changes meanwhile", async () => {
+    mmdebstrapThat(`${tinyTree}\necho more >> "$here/../it's an image/customize.sh"`);
+    await assert.rejects(build(), (error) => error instanceof AppError && error.code === "conflict");
+    assert.deepEqual(leftovers(), []);
   });
 
   it("refuses a malformed definition before anything is made", async () => {
