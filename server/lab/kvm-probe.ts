@@ -1,0 +1,68 @@
+import { accessSync, constants, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { execa } from "execa";
+import type { Accelerator } from "./qemu.ts";
+
+export type Acceleration = { accelerator: Accelerator; reason: string };
+
+/** What the boot sector below makes QEMU exit with: (value << 1) | 1. */
+const provenStatus = 33;
+
+/** A processor that runs firmware itself needs a fifth of a second; one that only pretends takes longer or for ever. */
+const probeMs = 3000;
+
+/**
+ * Whether KVM can be used: /dev/kvm may be there and still hang in real mode, where every firmware starts, so a boot
+ * sector is booted with it.
+ */
+export async function probeAcceleration(qemu: string): Promise<Acceleration> {
+  try {
+    accessSync("/dev/kvm", constants.R_OK | constants.W_OK);
+  } catch {
+    return { accelerator: "tcg", reason: "there is no /dev/kvm" };
+  }
+  const directory = mkdtempSync(path.join(tmpdir(), "provision-kvm-"));
+  try {
+    const image = path.join(directory, "boot-sector");
+    writeFileSync(image, bootSector());
+    const result = await execa(qemu, probeArguments(image), {
+      timeout: probeMs,
+      killSignal: "SIGKILL",
+      reject: false,
+      stdin: "ignore",
+    });
+    return verdict(result);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+export function verdict(result: {
+  timedOut: boolean;
+  exitCode?: number | undefined;
+  stderr: string;
+}): Acceleration {
+  if (result.exitCode === provenStatus) return { accelerator: "kvm", reason: "KVM booted a test sector" };
+  const why = result.timedOut
+    ? `KVM did not get through a test sector within ${probeMs / 1000} s`
+    : `KVM failed on a test sector: ${result.stderr.trim().split("\n").at(-1) ?? ""}`;
+  return { accelerator: "tcg", reason: why };
+}
+
+function probeArguments(image: string): string[] {
+  return [
+    ["-accel", "kvm", "-cpu", "host", "-m", "32", "-machine", "pc"],
+    ["-no-user-config", "-nodefaults", "-display", "none"],
+    ["-device", "isa-debug-exit,iobase=0xf4,iosize=1"],
+    ["-drive", `if=ide,format=raw,readonly=on,file=${image}`],
+  ].flat();
+}
+
+/** `mov dx,0xf4; mov al,16; out dx,al; hlt`, and the BIOS's signature. */
+export function bootSector(): Uint8Array {
+  const sector = new Uint8Array(512);
+  sector.set([0xba, 0xf4, 0x00, 0xb0, 0x10, 0xee, 0xf4]);
+  sector.set([0x55, 0xaa], 510);
+  return sector;
+}
