@@ -51,6 +51,9 @@ export type Load = {
   cpuBusy: number;
 };
 
+/** The longest text in a hardware report, in characters: the agent cuts what is longer, the head refuses it. */
+export const hardwareTextLimit = 200;
+
 export type Hardware = {
   cpu: { model: string; sockets: number; cores: number; threads: number; mhz: number };
   memoryBytes: number;

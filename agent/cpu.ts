@@ -1,4 +1,5 @@
 import type { Hardware } from "./contract.ts";
+import { shortText } from "./short-text.ts";
 
 type Cpu = Hardware["cpu"];
 
@@ -39,10 +40,10 @@ export function parseCpu(text: string, places: readonly ThreadPlace[] = []): Cpu
   const known = places.length === threads ? places : blocks.flatMap(placeOf);
   const shape = known.length === threads && threads > 0 ? countShape(known) : { sockets: 1, cores: threads };
   return {
-    model: modelOf(first),
+    model: shortText(modelOf(first)) ?? "unknown",
     ...shape,
     threads,
-    mhz: Math.round(Number(first.get("cpu MHz") ?? 0)),
+    mhz: Math.round(Number(first.get("cpu MHz") ?? 0)) || 0,
   };
 }
 
@@ -70,7 +71,7 @@ function countShape(places: readonly ThreadPlace[]): { sockets: number; cores: n
 
 function modelOf(block: Map<string, string>): string {
   const name = block.get("model name");
-  if (name !== undefined) return name.replaceAll(/\s+/g, " ");
+  if (name !== undefined) return name;
   const implementer = block.get("CPU implementer");
   const part = block.get("CPU part");
   if (implementer === undefined || part === undefined) return "unknown";

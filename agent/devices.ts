@@ -1,4 +1,5 @@
 import type { DiskReport, NicReport } from "./contract.ts";
+import { shortText } from "./short-text.ts";
 
 /** One directory of /sys/class/net, as text. Absent: the file is not there, or the driver refuses to answer. */
 export type NicFiles = {
@@ -82,20 +83,14 @@ export function diskReport(files: DiskFiles): DiskReport | undefined {
   return {
     name: files.name,
     bytes,
-    ...optional("model", squeeze(files.model)),
+    ...optional("model", shortText(files.model)),
     ...optional(
       "serial",
-      files.serials.map(squeeze).find((serial) => serial !== undefined),
+      files.serials.map(shortText).find((serial) => serial !== undefined),
     ),
     rotational: files.rotational === "1",
     ...optional("path", path),
   };
-}
-
-/** SCSI pads its fields with blanks. */
-function squeeze(text: string | undefined): string | undefined {
-  const squeezed = text?.replaceAll(/\s+/g, " ").trim();
-  return squeezed === "" ? undefined : squeezed;
 }
 
 /** `1af4:1000` of `0x1af4` and `0x1000`. */

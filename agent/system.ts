@@ -5,6 +5,7 @@ import type { Hardware, Load } from "./contract.ts";
 import { parseCpu, type ThreadPlace } from "./cpu.ts";
 import { type DiskFiles, diskReport, type NicFiles, nicReport, type PciIds } from "./devices.ts";
 import { busyShare, type CpuTimes, parseCpuTimes, parseLoadAverage, parseMemory } from "./load.ts";
+import { shortText } from "./short-text.ts";
 
 /** The parts of the hardware that cannot change while the kernel runs, and so are read once. */
 type FixedHardware = Omit<Hardware, "nics" | "disks">;
@@ -51,7 +52,7 @@ export class System {
   #readFixed(): FixedHardware {
     const cpu = parseCpu(this.#text("proc/cpuinfo") ?? "", this.#threadPlaces());
     const maxKhz = Number(this.#text("sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq") ?? 0);
-    const dmi = (name: string): string | undefined => this.#text(`sys/class/dmi/id/${name}`) || undefined;
+    const dmi = (name: string): string | undefined => shortText(this.#text(`sys/class/dmi/id/${name}`));
     const [uuid, vendor, product] = [
       dmi("product_uuid")?.toLowerCase(),
       dmi("sys_vendor"),

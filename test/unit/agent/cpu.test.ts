@@ -42,6 +42,7 @@ describe("processor", () => {
 
   it("says something of any text", () => {
     assert.deepEqual(parseCpu(""), { model: "unknown", sockets: 1, cores: 0, threads: 0, mhz: 0 });
+    assert.equal(parseCpu("processor : 0\ncpu MHz : unknown\n").mhz, 0);
     assert.deepEqual(parseCpu("processor : 0\nmodel name : QEMU  Virtual CPU\n"), {
       model: "QEMU Virtual CPU",
       sockets: 1,

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { hardwareTextLimit } from "../../../agent/contract.ts";
 import {
   diskReport,
   type DiskFiles,
@@ -91,6 +92,12 @@ describe("disk", () => {
       rotational: true,
       path: "pci-0000:00:05.0-ata-1",
     });
+  });
+
+  it("never has a text that the head would refuse for its length", () => {
+    const long = "x".repeat(hardwareTextLimit + 1);
+    const { model, serial } = diskReport({ ...disk, model: long, serials: [long] }) ?? assert.fail();
+    assert.deepEqual([model?.length, serial?.length], [hardwareTextLimit, hardwareTextLimit]);
   });
 
   it("prefers a serial number to a world-wide name, and does without either", () => {
