@@ -168,6 +168,14 @@ test("the wait doubles with every silence, and keeps doubled until an unambiguou
     .expectWaitMs(100);
 });
 
+test("the answer to blocks that were sent before is not measured: it may belong to the first time", () => {
+  const transfer = new Transcript({ sizeBytes: 512 * 40, windowBlocks: 8 }).at(1).ack(8).expectWaitMs(100);
+  transfer.at(2).ack(11).expect("12-19").at(502).ack(19).expect("20-27").expectWaitMs(100);
+  // All of these are new.
+  transfer.at(1002).ack(27).expect("28-35");
+  assert.ok(transfer.state.kind === "sending" && transfer.state.wakeAtMs - transfer.nowMs > 300);
+});
+
 test("a doubled ACK makes no second block (no Sorcerer's Apprentice)", () => {
   const transfer = new Transcript({ sizeBytes: 5000 }).at(1).ack(1).expect("2");
   transfer.ack(1).expect().ack(1).expect().ack(0).expect();
