@@ -92,9 +92,10 @@ function general(flags: string, description: string): Option {
 
 function endOfHelp(text: CommandText, kind: CommandKind): string {
   const examples = text.examples.map(([line, meaning]) => `  ${line}\n      ${meaning}`);
-  const status = [...(text.exitStatus ?? usualExitStatus[kind]), "130  interrupted by Ctrl-C"].map(
-    (line) => `  ${line.replace(/^(\d+) +/, (_, digits: string) => digits.padEnd(5))}`,
-  );
+  const status = [...(text.exitStatus ?? usualExitStatus[kind]), "130  interrupted by Ctrl-C"].map((line) => {
+    const [number = "", ...words] = line.split(/ +/);
+    return `  ${number.padEnd(6)} ${words.join(" ")}`;
+  });
   return `\nExamples:\n${examples.join("\n")}\n\nExit status:\n${status.join("\n")}\n`;
 }
 

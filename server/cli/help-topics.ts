@@ -31,7 +31,7 @@ export const quickStartHelp = `Quick start:
     sudo provision build-image debian-13
     sudo provision doctor
     sudo provision serve                                  (runs until Ctrl-C; use another terminal from here)
-    provision add-node 'n[001-014]' --mac 52:54:00:00:00:01+ --ip 10.0.1.1+ --group compute
+    provision add-node 'n[001-014]' --mac 52:54:00:00:00:01+ --ip 10.0.1.11+ --group compute
     provision list-discovered                             (machines that asked and are not in the inventory)
     provision add-node n015 --from-discovered
     provision list-nodes
@@ -39,10 +39,10 @@ export const quickStartHelp = `Quick start:
     provision events --follow
 
 Exit status:
-  0    all right
-  1    failed, or failed for some of what was named
-  2    wrong usage or an invalid value; nothing was changed
-  130  interrupted by Ctrl-C
+  0      all right
+  1      failed, or failed for some of what was named
+  2      wrong usage or an invalid value; nothing was changed
+  130    interrupted by Ctrl-C
 
 Environment:
   PROVISION_CONFIG  the head's configuration, as --config

@@ -8,9 +8,9 @@ export function describeError(error: unknown): string {
   if (!(error instanceof AppError)) return `provision: ${messageOf(error)}`;
   const faults = error.faults.map(({ place, message }) => {
     const [first = "", ...rest] = message.split("\n");
-    // A drawing, a text with a caret below it, stands by itself.
-    if (rest.length > 0) return [first, ...rest].map((line) => `    ${line}`).join("\n");
-    return `  ${place}: ${first}`;
+    // A range with a caret below it stands by itself.
+    if (place === "range" && rest.length > 0) return [first, ...rest].map((line) => `    ${line}`).join("\n");
+    return [`  ${place}: ${first}`, ...rest.map((line) => `      ${line}`)].join("\n");
   });
   const hint = error.hint === undefined ? [] : [`try: ${error.hint}`];
   return [`provision: ${error.message}`, ...faults, ...hint].join("\n");

@@ -8,6 +8,7 @@ import { addAddGroup } from "./commands/add-group.ts";
 import { addAddNode } from "./commands/add-node.ts";
 import { addHelp } from "./commands/help.ts";
 import { addInit } from "./commands/init.ts";
+import { addLab } from "./commands/lab.ts";
 import { addListDiscovered } from "./commands/list-discovered.ts";
 import { addListGroups } from "./commands/list-groups.ts";
 import { addListImages } from "./commands/list-images.ts";
@@ -49,6 +50,7 @@ const commandGroups: readonly { heading: string; commands: readonly AddCommand[]
     heading: "Look:",
     commands: [addWhy, addEvents, addRender, addListDiscovered, addListLeases],
   },
+  { heading: "Lab:", commands: [addLab] },
   { heading: "Help:", commands: [addHelp, addCompletion] },
 ];
 
@@ -62,7 +64,11 @@ export function createProgram(surroundings: Surroundings): Command {
     .enablePositionalOptions()
     .helpCommand(false)
     .exitOverride()
-    .configureHelp({ subcommandTerm: (command) => command.name() + argumentsOf(command) })
+    .configureHelp({
+      subcommandTerm: (command) => command.name() + argumentsOf(command),
+      // Each description tells its default itself, in words.
+      optionDescription: (option) => option.description,
+    })
     .configureOutput({
       writeOut: (text) => void stdout.write(text),
       writeErr: (text) => void stderr.write(text),

@@ -26,7 +26,7 @@ export function createProgressReport(
   const tick = (): void => {
     if (latest === undefined) return;
     if (terminal.progress !== undefined) {
-      terminal.progress(lineOf(latest));
+      terminal.progress.show(lineOf(latest).slice(0, terminal.progress.width));
       return;
     }
     const nowMs = clock.nowMs();
@@ -41,7 +41,7 @@ export function createProgressReport(
       tick();
     },
     end: () => {
-      if (latest !== undefined) terminal.progress?.("");
+      if (latest !== undefined) terminal.progress?.show("");
     },
   };
 }

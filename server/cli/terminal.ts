@@ -11,8 +11,11 @@ export type Terminal = {
   out: (text: string) => void;
   /** Writes lines to standard error: everything that is not the answer itself. */
   err: (text: string) => void;
-  /** Replaces the line written last by `progress`; undefined where standard error is no terminal. */
-  progress: ((line: string) => void) | undefined;
+  /**
+   * Writes lines over those that it wrote last, to standard error; no text takes them away. The lines must fit into
+   * `width`. Undefined where standard error is no terminal.
+   */
+  progress: { show: (text: string) => void; width: number } | undefined;
   /** Width that tables are cut to; undefined where standard output is no terminal. */
   columns: number | undefined;
   /** True when somebody is there to answer a question. */
@@ -30,9 +33,22 @@ export function createTerminal(streams: Streams, choice: ColorChoice, noColor: b
   return {
     out: (text) => void stdout.write(`${text}\n`),
     err: (text) => void stderr.write(`${text}\n`),
-    progress: stderr.isTTY === true ? (line) => void stderr.write(`\r\u001B[K${line}`) : undefined,
+    progress: stderr.isTTY === true ? overwriting(stderr) : undefined,
     columns: stdout.isTTY === true ? (stdout.columns ?? 80) : undefined,
     interactive: stdin.isTTY === true && stdout.isTTY === true,
     paint: (style, text) => (colored ? styleText(style, text, { validateStream: false }) : text),
+  };
+}
+
+/** ECMA-48: CUU goes up to the first of the lines written last, ED clears from there. */
+function overwriting(stream: Output): NonNullable<Terminal["progress"]> {
+  let lines = 1;
+  return {
+    width: stream.columns ?? 80,
+    show: (text) => {
+      const up = lines > 1 ? `\u001B[${lines - 1}A` : "";
+      stream.write(`\r${up}\u001B[J${text}`);
+      lines = text.split("\n").length;
+    },
   };
 }

@@ -106,7 +106,7 @@ export function labFaults(needs: LabNeeds, has: LabSurroundings): Fault[] {
 }
 
 function buildCommand({ image, imageStore }: LabNeeds): string {
-  const store = imageStore === "/var/lib/provision/images" ? "" : ` --store ${imageStore}`;
+  const store = imageStore === "/var/lib/provision/images" ? "" : ` --image-store ${imageStore}`;
   return `provision build-image ${image.replace(/@.*/, "")}${store}`;
 }
 

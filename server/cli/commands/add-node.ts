@@ -12,7 +12,7 @@ const text: CommandText = {
 What is not told is chosen: the lowest free addresses outside the pool, no group, the head's default image. Every value is checked before anything is written, and every fault is told.`,
   examples: [
     [
-      "provision add-node 'n[001-014]' --mac 52:54:00:00:00:01+ --ip 10.0.1.1+ --group compute",
+      "provision add-node 'n[001-014]' --mac 52:54:00:00:00:01+ --ip 10.0.1.11+ --group compute",
       "fourteen nodes, ports and addresses counting up from the first",
     ],
     [
@@ -24,7 +24,7 @@ What is not told is chosen: the lowest free addresses outside the pool, no group
       "one port for each of three nodes",
     ],
     ["provision add-node n021 --from-discovered", "the machine that was seen first and is in no node yet"],
-    ["provision add-node 'n[001-014]' --ip 10.0.1.1+ --dry-run", "only say what would be added"],
+    ["provision add-node 'n[001-014]' --ip 10.0.1.11+ --dry-run", "only say what would be added"],
   ],
 };
 

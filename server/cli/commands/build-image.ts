@@ -8,6 +8,7 @@ import { AppError } from "../../lib/errors.ts";
 import { nearestName } from "../../model/nearest-name.ts";
 import { act, type CommandText, define } from "../define.ts";
 import { formatBytes, formatDuration } from "../format.ts";
+import { imageStoreOf } from "../image-store.ts";
 import { createProgressReport } from "../progress.ts";
 import type { Run, Surroundings } from "../run.ts";
 
@@ -31,9 +32,12 @@ It takes some minutes, about 1.5 GB while it runs, root, and a mirror of Debian.
   ],
 };
 
-type Options = { force?: boolean; architecture?: ImageArchitecture; nodeBinary?: string; store?: string };
-
-const defaultStore = "/var/lib/provision/images";
+type Options = {
+  force?: boolean;
+  architecture?: ImageArchitecture;
+  nodeBinary?: string;
+  imageStore?: string;
+};
 
 /** `provision build-image` */
 export function addBuildImage(program: Command, surroundings: Surroundings): void {
@@ -45,7 +49,7 @@ export function addBuildImage(program: Command, surroundings: Surroundings): voi
       "--node-binary <file>",
       "the Node that nodes of that architecture run their agent with (default: the one that runs this command)",
     )
-    .option("--store <directory>", "image store (default: imageStore of the configuration)");
+    .option("--image-store <directory>", "image store (default: imageStore of the configuration)");
   act<Options>(command, text, "changes", surroundings, async (run, name = "") => {
     const settings = settingsOf(run, name);
     const result = run.options.dryRun === true ? await plan(settings) : await build(run, settings);
@@ -72,7 +76,7 @@ function settingsOf(run: Run<Options>, name: string): Settings {
   }
   return {
     definitionDirectory,
-    store: options.store ?? storeOf(run),
+    store: options.imageStore ?? imageStoreOf(run),
     nodeBinary: options.nodeBinary ?? process.execPath,
     architecture: options.architecture ?? (process.arch === "arm64" ? "arm64" : "amd64"),
     force: options.force === true,
@@ -90,11 +94,6 @@ function noSuchImage(checkout: string, name: string): AppError {
     `there is no image ${name} in ${join(checkout, "images")}; it has ${names.sort().join(", ")}`,
     near === undefined ? {} : { hint: `provision build-image ${near}` },
   );
-}
-
-function storeOf(run: Run<Options>): string {
-  const told = run.options.config !== undefined;
-  return told || existsSync(run.configFile()) ? run.config().imageStore : defaultStore;
 }
 
 async function build(run: Run<Options>, settings: Settings): Promise<Outcome> {

@@ -22,7 +22,7 @@ describe("provision build-image", { concurrency: 2 }, () => {
 
   for (const name of ["debian-12", "..", "../images/debian-13", "debian-13/rootfs"]) {
     it(`${name} is no image; those that there are get named`, async () => {
-      const { status, stderr } = await provision(["build-image", name, "--store", "/nonexistent"]);
+      const { status, stderr } = await provision(["build-image", name, "--image-store", "/nonexistent"]);
       assert.match(stderr, /^provision: there is no image .*; it has debian-13/);
       assert.equal(status, 1);
     });
@@ -35,7 +35,7 @@ describe("provision build-image", { concurrency: 2 }, () => {
       "debian-13",
       "--architecture",
       other,
-      "--store",
+      "--image-store",
       "/nonexistent",
       "--dry-run",
     ];

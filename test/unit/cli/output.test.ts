@@ -125,7 +125,7 @@ describe("progress", () => {
     let nowMs = 0;
     const terminal = {
       err: () => assert.fail("a line of its own"),
-      progress: (line: string) => void lines.push(line),
+      progress: { show: (line: string) => void lines.push(line), width: 24 },
     };
     const report = createProgressReport(terminal, { nowMs: () => nowMs });
     report.tick();
@@ -133,7 +133,7 @@ describe("progress", () => {
     nowMs = 61_000;
     report.tick();
     report.end();
-    assert.deepEqual(lines, ["  5 %  unpacking  (0 ms)", "  5 %  unpacking  (1 min 1 s)", ""]);
+    assert.deepEqual(lines, ["  5 %  unpacking  (0 ms)", "  5 %  unpacking  (1 min", ""]);
   });
   it("elsewhere writes a line for each phase, and one now and then", () => {
     const lines: string[] = [];
@@ -158,12 +158,13 @@ describe("errors", () => {
       faults: [
         { place: "--ip", message: "taken" },
         { place: "range", message: "n[\n  ^" },
+        { place: "n001", message: "the end of its log:\none\ntwo" },
       ],
       hint: "provision help ranges",
     });
     assert.equal(
       describeError(error),
-      "provision: 2 faults\n  --ip: taken\n    n[\n      ^\ntry: provision help ranges",
+      "provision: 2 faults\n  --ip: taken\n    n[\n      ^\n  n001: the end of its log:\n      one\n      two\ntry: provision help ranges",
     );
     assert.equal(exitStatusOfError(error), 2);
   });

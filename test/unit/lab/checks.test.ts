@@ -70,7 +70,7 @@ test("the hint names the store and the image without its version", () => {
     { ...needs, image: "debian-13@20260101-abc", imageStore: "/srv/images", findImage: () => undefined },
     good,
   );
-  assert.match(fault?.message ?? "", /provision build-image debian-13 --store \/srv\/images$/);
+  assert.match(fault?.message ?? "", /provision build-image debian-13 --image-store \/srv\/images$/);
 });
 
 test("an image of another architecture does not boot here", () => {
