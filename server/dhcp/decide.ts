@@ -42,7 +42,7 @@ const holdMs = 10_000;
 /** How long nobody gets an address that a client found in use. */
 const quarantineMs = 3_600_000;
 
-/** Decides one request; reads the view, changes nothing, throws nothing. */
+/** Decides one request; changes nothing that the next decision could tell, and never throws. */
 export function decide(request: DhcpRequest, view: DhcpView, nowMs: number): Decision {
   const { site, directory } = view;
   const { giaddr } = request.packet;

@@ -5,7 +5,7 @@ import type { Ipv4 } from "../lib/ipv4.ts";
 import type { Log } from "../lib/log.ts";
 import type { Record as RecordEvent } from "../model/boot-event.ts";
 import type { Directory } from "../model/directory.ts";
-import type { ClusterNode, Lease } from "../model/node.ts";
+import type { Lease } from "../model/node.ts";
 import { type DeviceAddress, deviceUdpSocket } from "../net/device-socket.ts";
 import { type DhcpRequest, readRequest } from "./client.ts";
 import { type Decision, decide } from "./decide.ts";
@@ -13,7 +13,6 @@ import { decode } from "./decode.ts";
 import { encode, replyLimit } from "./encode.ts";
 import { type LeaseStore, LeaseWriter } from "./lease-writer.ts";
 import { LeaseTable } from "./leases.ts";
-import { type DhcpPreview, previewOptions } from "./preview.ts";
 import type { BootUrls, DhcpSite } from "./site.ts";
 import type { DhcpSocket } from "./socket.ts";
 
@@ -38,7 +37,6 @@ export type DhcpServer = {
   /** Since the process began, by name: `received`, `sent.ACK`, `dropped.<reason>`. */
   counters: () => Readonly<Record<string, number>>;
   leases: () => readonly Lease[];
-  preview: (node: ClusterNode, firmware: string) => readonly DhcpPreview[];
 };
 
 export function createDhcpServer(options: DhcpServerOptions): DhcpServer {
@@ -48,7 +46,6 @@ export function createDhcpServer(options: DhcpServerOptions): DhcpServer {
     stop: () => server.stop(),
     counters: () => server.counters(),
     leases: () => server.leases(),
-    preview: (node, firmware) => server.preview(node, firmware),
   };
 }
 
@@ -95,10 +92,6 @@ class Server {
 
   leases(): readonly Lease[] {
     return this.#leases.all();
-  }
-
-  preview(node: ClusterNode, firmware: string): readonly DhcpPreview[] {
-    return previewOptions(node, this.#site, firmware);
   }
 
   /** Never rejects: whatever a packet does, the next one is answered. */
