@@ -70,6 +70,14 @@ test("an offer holds the address for a while, and for one machine only", () => {
   assert.equal(table.holder(ip("10.77.0.200"), 5000), undefined, "its second offer replaces the first");
 });
 
+test("a machine whose offer ran out takes nothing from the machine that was offered the address next", () => {
+  const table = new LeaseTable(pool);
+  table.hold(ip("10.77.0.200"), anna, 1000);
+  table.hold(ip("10.77.0.200"), bert, 3000);
+  table.hold(ip("10.77.0.201"), anna, 3000);
+  assert.deepEqual(table.holder(ip("10.77.0.200"), 2000), { kind: "machine", mac: bert });
+});
+
 test("a declined address rests until its quarantine is over", () => {
   const table = new LeaseTable({ from: pool.from, to: pool.from });
   table.set(lease(200, { state: "declined", expiresAtMs: 5000 }));
