@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { accessSync, constants, readFileSync } from "node:fs";
 import path from "node:path";
 import { LineCounter, type Node, parseDocument } from "yaml";
 import { z } from "zod";
@@ -66,7 +66,14 @@ export function readDefinition(directory: string): ImageDefinition {
       cause: error,
     });
   }
-  return parseDefinition(text, file);
+  const definition = parseDefinition(text, file);
+  const script = path.join(directory, customizeScript);
+  try {
+    accessSync(script, constants.X_OK);
+  } catch (error) {
+    throw invalid(file, [{ place: script, message: `it must be there and executable: ${messageOf(error)}` }]);
+  }
+  return definition;
 }
 
 /** The definition in the text; `file` is for messages. */

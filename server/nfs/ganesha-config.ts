@@ -17,7 +17,10 @@ NFS_CORE_PARAM {
   Clustered = false;
   RPC_Ioq_ThrdMax = 64;
 }
-NFS_KRB5 { Active_krb5 = false; }
+NFS_KRB5 {
+  Active_krb5 = false;
+  CCacheDir = "${recoveryDirectory}";
+}
 NFSv4 {
   # No grace period: nodes that open their root after a restart are not to wait for others to come back. The price:
   # of a lock on the shared directory another node may take possession in that moment.

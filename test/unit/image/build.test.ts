@@ -231,7 +231,8 @@ describe("inputs of an image", () => {
     const digests = [
       await digestAfter(() => undefined),
       await digestAfter(() => writeFileSync(script, "#!/bin/sh\n:\n")),
-      await digestAfter(() => chmodSync(script, 0o644)),
+      await digestAfter(() => writeFileSync(path.join(bench.definition, "helper"), "", { mode: 0o644 })),
+      await digestAfter(() => chmodSync(path.join(bench.definition, "helper"), 0o755)),
       await digestAfter(() => writeFileSync(path.join(bench.definition, "new"), "")),
       await digestAfter(() => writeFileSync(bench.node, Buffer.concat([elfHeader(62), Buffer.from("26.1")]))),
     ];
@@ -304,6 +305,13 @@ describe("build that fails", () => {
     mmdebstrapThat(`${tinyTree}\necho more >> "$here/../it's an image/customize.sh"`);
     await assert.rejects(build(), (error) => error instanceof AppError && error.code === "conflict");
     assert.deepEqual(leftovers(), []);
+  });
+
+  it("refuses a definition whose script is missing or no program", async () => {
+    const script = path.join(bench.definition, "customize.sh");
+    rmSync(script);
+    await assert.rejects(build(), (error) => error instanceof AppError && error.faults[0]?.place === script);
+    assert.equal(calls(), 0);
   });
 
   it("refuses a malformed definition before anything is made", async () => {
