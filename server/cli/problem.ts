@@ -20,12 +20,10 @@ export function exitStatusOfError(error: unknown): number {
   return error instanceof AppError ? exitStatusOf[error.code] : 1;
 }
 
-/** A wrong use of the command line, by flag. */
+/** A wrong use of the command line; `place` is the flag or argument, or empty. */
 export function usageError(place: string, message: string, hint?: string): AppError {
-  return new AppError("invalid", message, {
-    faults: place === "" ? [] : [{ place, message }],
-    ...(hint === undefined ? {} : { hint }),
-  });
+  const options = hint === undefined ? {} : { hint };
+  return new AppError("invalid", place === "" ? message : `${place}: ${message}`, options);
 }
 
 /** What a failed connection to the head's socket means; undefined: that no head is there. */

@@ -20,7 +20,7 @@ export function readMachineFacts(searchPath: string): MachineFacts {
 /** What the head will meet; ports are taken for a moment, as the head would take them. */
 export async function readHeadFacts(
   config: Config,
-  others: Pick<HeadFacts, "nfs" | "store">,
+  others: Pick<HeadFacts, "nfs" | "store" | "otherServers">,
 ): Promise<HeadFacts> {
   return {
     ...others,

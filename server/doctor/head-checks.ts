@@ -17,6 +17,8 @@ export type HeadFacts = {
   /** Free bytes where a directory is or would be; undefined: unknown. */
   freeBytes: (directory: string) => number | undefined;
   ports: readonly PortFact[];
+  /** DHCP servers that answered on the nodes' network; undefined: nobody asked. */
+  otherServers?: readonly string[];
   /** What the head, or the store where no head runs, says of itself. */
   store: { status: StatusAnswer; images: readonly ImageVersion[] } | { problem: unknown };
 };
@@ -34,6 +36,7 @@ export function headChecks(config: Config, facts: HeadFacts): readonly Check[] {
     ...loaderChecks(config, facts),
     nfsCheck(facts),
     ...portChecks(config, facts),
+    ...otherServersCheck(config, facts),
     spaceCheck("image store space", config.imageStore, storeBytes, facts),
     spaceCheck("state space", config.stateDirectory, stateBytes, facts),
     ...storeChecks(config, facts),
@@ -47,22 +50,24 @@ function interfaceCheck(config: Config, { network }: HeadFacts): Check {
   return fail("interface", fault.message, fix);
 }
 
+const debianPackage = "apt-get install ipxe";
 const loaders = [
-  { file: "undionly.kpxe", firmware: "BIOS", state: fail },
-  { file: "snponly.efi", firmware: "UEFI x64", state: fail },
-  { file: "snponly-arm64.efi", firmware: "UEFI arm64", state: warn },
+  { file: "undionly.kpxe", firmware: "BIOS", state: fail, fix: debianPackage },
+  { file: "snponly.efi", firmware: "UEFI x64", state: fail, fix: debianPackage },
+  {
+    file: "snponly-arm64.efi",
+    firmware: "UEFI arm64",
+    state: warn,
+    fix: `${debianPackage} (of Debian 13 or newer)`,
+  },
 ] as const;
 
 function loaderChecks(config: Config, { fileExists }: HeadFacts): readonly Check[] {
-  return loaders.map(({ file, firmware, state }) => {
+  return loaders.map(({ file, firmware, state, fix }) => {
     const path = `${config.loaderDirectory}/${file}`;
-    return fileExists(path)
-      ? ok(`loader ${firmware}`, path)
-      : state(
-          `loader ${firmware}`,
-          `${path} is missing: machines with ${firmware} firmware cannot boot`,
-          "apt-get install ipxe",
-        );
+    if (fileExists(path)) return ok(`loader ${firmware}`, path);
+    const detail = `${path} is missing: machines with ${firmware} firmware cannot boot`;
+    return state(`loader ${firmware}`, detail, fix);
   });
 }
 
@@ -91,6 +96,14 @@ function portChecks(config: Config, { ports, store }: HeadFacts): readonly Check
       problem.hint ?? `stop what holds it, or change ports in ${config.file}`,
     );
   });
+}
+
+function otherServersCheck(config: Config, { otherServers }: HeadFacts): readonly Check[] {
+  if (otherServers === undefined) return [];
+  const name = "other DHCP servers";
+  if (otherServers.length === 0) return [ok(name, `none has answered on ${config.interface}`)];
+  const detail = `${otherServers.join(", ")} gives out addresses on ${config.interface} too: nodes may take its answer`;
+  return [fail(name, detail, `switch it off, or give the nodes a network of their own`)];
 }
 
 function spaceCheck(name: string, directory: string, needed: number, { freeBytes }: HeadFacts): Check {

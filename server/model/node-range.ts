@@ -103,17 +103,17 @@ function nodeHint(unknown: Unknown, lookup: RangeLookup): string | undefined {
   if (first === undefined) return undefined;
   // xCAT's way of writing a range is a well-formed host name, so only its absence tells.
   const bare = /^(?<stem>.*?)(?<from>\d+)-\k<stem>(?<to>\d+)$/.exec(first)?.groups;
-  if (bare !== undefined) return `a range is written ${bare["stem"]}[${bare["from"]}-${bare["to"]}]`;
-  if (lookup.group(first) !== undefined) return `${first} is a group: write @${first}`;
+  if (bare !== undefined) return `${bare["stem"]}[${bare["from"]}-${bare["to"]}], as ranges are written`;
+  if (lookup.group(first) !== undefined) return `@${first}, which is a group`;
   const near = nearestName(first, lookup.all());
-  return near === undefined ? undefined : `did you mean ${near}?`;
+  return near === undefined ? undefined : `${near}, the nearest name that there is`;
 }
 
 function groupHint(unknown: Unknown, lookup: RangeLookup): string | undefined {
   const [first] = unknown.groups;
   if (first === undefined) return undefined;
   const near = nearestName(first, lookup.groupNames?.() ?? []);
-  return near === undefined ? undefined : `did you mean @${near}?`;
+  return near === undefined ? undefined : `@${near}, the nearest name that there is`;
 }
 
 /** A family of names: the texts between the numbers, and for each number the values it takes, as written. */

@@ -1,13 +1,19 @@
+import { randomInt } from "node:crypto";
+import { networkInterfaces } from "node:os";
 import type { Command } from "commander";
 import type { Config } from "../../config/config.ts";
 import { type Check, fail } from "../../doctor/check.ts";
 import { readHeadFacts, readMachineFacts } from "../../doctor/facts.ts";
 import { type HeadFacts, headChecks } from "../../doctor/head-checks.ts";
 import { machineChecks } from "../../doctor/machine-checks.ts";
+import { otherDhcpServers } from "../../doctor/other-servers.ts";
 import { AppError } from "../../lib/errors.ts";
+import type { Ipv4 } from "../../lib/ipv4.ts";
+import { parseMac } from "../../lib/mac.ts";
 import { chooseBackend } from "../../nfs/choice.ts";
 import { findServers, withSystemDirectories } from "../../nfs/servers-found.ts";
 import { act, type CommandText, define } from "../define.ts";
+import { dhcpQuestion } from "../dhcp-question.ts";
 import type { Run, Surroundings } from "../run.ts";
 import type { Style, Terminal } from "../terminal.ts";
 
@@ -16,15 +22,24 @@ const text: CommandText = {
   description: `Checks this machine and the head's configuration: Node, privileges, programs, boot loaders, every value of the configuration, the interface and its address, the NFS server, ports (each is taken for a moment, unless the head has it), disk space, the database, the image, and the head itself where it runs. Nothing is changed. A "!" may be lived with, an "x" may not.`,
   examples: [
     ["sudo provision doctor", "check everything"],
+    ["sudo provision doctor --probe", "and listen for another DHCP server"],
     ["sudo provision doctor --config ./provision.yaml", "check a configuration before it is used"],
     ["sudo provision doctor --json | jq '.checks[] | select(.state != \"ok\")'", "only what is not right"],
   ],
   exitStatus: ["0  nothing failed", "1  something failed", "2  wrong usage"],
 };
 
+const broadcast = "255.255.255.255" as Ipv4;
+
+type Options = { probe?: boolean };
+
 /** `provision doctor` */
 export function addDoctor(program: Command, surroundings: Surroundings): void {
-  act(define(program, "doctor", text), text, "reads", surroundings, async (run) => {
+  const command = define(program, "doctor", text).option(
+    "--probe",
+    "also ask for an address on the nodes' network, for 3 s, to hear whether another DHCP server answers; not while the head runs",
+  );
+  act<Options>(command, text, "reads", surroundings, async (run) => {
     const searchPath = withSystemDirectories(surroundings.env["PATH"] ?? "");
     const checks = [...machineChecks(readMachineFacts(searchPath)), ...(await configured(run, searchPath))];
     if (run.options.json === true) run.json({ checks });
@@ -33,7 +48,7 @@ export function addDoctor(program: Command, surroundings: Surroundings): void {
   });
 }
 
-async function configured(run: Run, searchPath: string): Promise<readonly Check[]> {
+async function configured(run: Run<Options>, searchPath: string): Promise<readonly Check[]> {
   let config: Config;
   try {
     config = run.config();
@@ -44,7 +59,27 @@ async function configured(run: Run, searchPath: string): Promise<readonly Check[
     return [fail("configuration", detail, error.hint ?? `edit ${run.configFile()}`)];
   }
   const [nfs, store] = await Promise.all([nfsOf(config, searchPath), storeOf(run)]);
-  return headChecks(config, await readHeadFacts(config, { nfs, store }));
+  const isRunning = "status" in store && store.status.running;
+  // A head that runs would take our question for a machine's.
+  const others = run.options.probe === true && !isRunning ? { otherServers: await heard(config) } : {};
+  return headChecks(config, await readHeadFacts(config, { nfs, store, ...others }));
+}
+
+/** DHCP servers on the nodes' network. None where the question cannot be asked: other checks say why. */
+async function heard(config: Config): Promise<readonly string[]> {
+  const [port] = networkInterfaces()[config.interface] ?? [];
+  const mac = parseMac(port?.mac ?? "");
+  if (mac === undefined) return [];
+  const place = { device: config.interface, clientPort: 68, server: { address: broadcast, port: 67 } };
+  try {
+    return await otherDhcpServers(place, dhcpQuestion(mac, randomInt(2 ** 32)), {
+      waitMs: 1500,
+      attempts: 2,
+    });
+  } catch (error) {
+    if (error instanceof AppError) return [];
+    throw error;
+  }
 }
 
 async function nfsOf(config: Config, searchPath: string): Promise<HeadFacts["nfs"]> {

@@ -90,10 +90,10 @@ function addFlags(command: Command): void {
       "--nfs-backend <name>",
       "NFS server: kernel, ganesha or auto (default: auto, the kernel's where it is available)",
     )
-    .option("--dhcp-port <port>", "(default: 67; firmware knows no other)", wholeNumber)
-    .option("--tftp-port <port>", "(default: 69; firmware knows no other)", wholeNumber)
-    .option("--http-port <port>", "(default: 8080)", wholeNumber)
-    .option("--nfs-port <port>", "(default: 2049)", wholeNumber)
+    .option("--dhcp-port <port>", "port of DHCP (default: 67; firmware knows no other)", wholeNumber)
+    .option("--tftp-port <port>", "port of TFTP (default: 69; firmware knows no other)", wholeNumber)
+    .option("--http-port <port>", "port of HTTP (default: 8080)", wholeNumber)
+    .option("--nfs-port <port>", "port of NFS (default: 2049)", wholeNumber)
     .option("--force", "overwrite a configuration that exists; the database is kept");
 }
 
@@ -110,21 +110,27 @@ function appendKey(value: string, before: readonly string[] | undefined): readon
 async function settle(run: Run<Options>): Promise<ConfigValues> {
   const { options } = run;
   const machine = readMachineNetwork();
-  if (options.interface === undefined) return valuesOf(options, await choose(run, proposals(machine)));
-  const own = proposalsOf(options.interface, machine);
-  const named = own.find(({ address }) => address === options.address);
-  return valuesOf(options, named ?? (options.address === undefined ? own[0] : undefined));
+  const { interface: name, address } = options;
+  if (name !== undefined && !machine.exists(name)) {
+    const known = Object.keys(machine.interfaces).filter((other) => other !== "lo");
+    throw usageError(
+      "--interface",
+      `there is no ${name}; this machine has ${known.join(", ") || "none that is up"}`,
+    );
+  }
+  const found = name === undefined ? proposals(machine) : proposalsOf(name, machine);
+  const named = found.filter((proposal) => proposal.address === address);
+  if (named.length === 1) return valuesOf(options, named[0]);
+  if (name === undefined) return valuesOf(options, await choose(run, found));
+  return valuesOf(options, address === undefined ? found[0] : undefined);
 }
 
 async function choose(run: Run<Options>, found: readonly Proposal[]): Promise<Proposal> {
   const [first, ...others] = found;
-  const needed = "--interface is needed: which network does this machine serve?";
+  const needed = "is needed: which network does this machine serve?";
   if (first === undefined) {
-    throw usageError(
-      "--interface",
-      needed,
-      "give an interface a private address, then: provision init --interface NAME",
-    );
+    const hint = "give an interface a private address, then: provision init --interface NAME";
+    throw usageError("--interface", needed, hint);
   }
   const lines = found.map((proposal) => `provision init ${flagsOf(proposal)}`);
   if (!run.terminal.interactive || others.length > 0) {
@@ -139,7 +145,7 @@ async function choose(run: Run<Options>, found: readonly Proposal[]): Promise<Pr
   } finally {
     question.close();
   }
-  throw usageError("--interface", "nothing was written", lines[0]);
+  throw usageError("", "nothing was written", lines[0]);
 }
 
 /** Faults name the flag to change, since the file is not there yet. */
@@ -172,7 +178,10 @@ async function write(run: Run<Options>, config: Config, content: string): Promis
   const core = await openCore(config, { log: run.log() });
   await core.close();
   if (run.options.json === true) run.json({ config: config.file, stateDirectory: config.stateDirectory });
-  else run.terminal.out(nextSteps(config));
+  else {
+    const told = run.options.config;
+    run.terminal.out(nextSteps(config, told === undefined ? "" : ` --config ${told}`));
+  }
 }
 
 function writeAtomically(file: string, content: string): void {
@@ -186,11 +195,21 @@ function writeAtomically(file: string, content: string): void {
   }
 }
 
-function nextSteps(config: Config): string {
-  return `${config.file} and the database in ${config.stateDirectory} are ready.
-Next:
-  provision build-image ${config.image.split("@")[0]}    an image for the nodes, some minutes
-  provision doctor                   is everything there that the head needs?
-  provision serve                    run the head
-  provision add-node 'n[001-014]' --mac MAC+   or switch machines on, and: provision list-discovered`;
+function nextSteps(config: Config, flag: string): string {
+  const steps = [
+    [`build-image ${config.image.split("@")[0]}`, "an image for the nodes, in some minutes"],
+    ["doctor", "is everything there that the head needs?"],
+    ["serve", "run the head"],
+    ["list-discovered", "machines that have been switched on meanwhile"],
+    ["help add-node", "how to make nodes of them"],
+  ].map(([words = "", meaning = ""]) => {
+    const line = `provision ${words}${words.startsWith("help") ? "" : flag}`;
+    return [line, meaning] as const;
+  });
+  const width = Math.max(...steps.map(([line]) => line.length));
+  return [
+    `${config.file} and the database in ${config.stateDirectory} are ready.`,
+    "Next:",
+    ...steps.map(([line, meaning]) => `  ${line.padEnd(width)}   ${meaning}`),
+  ].join("\n");
 }

@@ -75,6 +75,7 @@ const partColumns: readonly Column<PartStatus>[] = [
     title: "COUNTED",
     value: ({ counters }) =>
       Object.entries(counters)
+        .filter(([, count]) => count !== 0)
         .map(([name, count]) => `${name} ${count}`)
         .join(", ") || "-",
     least: 10,

@@ -38,7 +38,7 @@ function describe(answer: WhyAnswer, terminal: Terminal): string {
     lines.length === 0 ? [] : ["", paint("bold", title), ...lines.map((line) => `  ${line}`)];
   const steps = answer.steps.length === 0 ? [] : ["", renderTable(stepColumns, answer.steps, terminal)];
   return [
-    `${paint("bold", answer.subject)}: ${paint(phaseStyle(answer.phase), answer.summary)}`,
+    paint(phaseStyle(answer.phase), answer.summary),
     ...steps,
     ...bullets("Found out:", answer.findings),
     ...bullets("Try:", answer.tryNext),

@@ -67,7 +67,12 @@ export const status: api.StatusAnswer = {
   subnet: "10.9.0.0/24",
   pool: "10.9.0.200-10.9.0.250",
   parts: [
-    { name: "dhcp", state: "running", detail: "port 67 on eth9", counters: { offers: 3, ignored: 1 } },
+    {
+      name: "dhcp",
+      state: "running",
+      detail: "port 67 on eth9",
+      counters: { offers: 3, ignored: 1, naks: 0 },
+    },
     { name: "nfs", state: "running", detail: "NFS-Ganesha", counters: {} },
   ],
   nodes: { up: 1, new: 1 },

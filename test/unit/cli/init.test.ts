@@ -149,7 +149,7 @@ describe("provision init", { concurrency: 2 }, () => {
     const { file, flags } = place(context);
     const wrong = [
       "--interface",
-      "eth9",
+      own,
       "--address",
       "10.0.1.300",
       "--subnet",
@@ -168,7 +168,7 @@ describe("provision init", { concurrency: 2 }, () => {
     const { file, flags } = place(context);
     const network = ["--address", "10.0.1.1", "--subnet", "10.0.1.0/24"];
     const { status, stderr } = await provision(["init", "--interface", "nope0", ...network, ...flags]);
-    assert.match(stderr, /^ {2}--interface: there is no network interface nope0/m);
+    assert.match(stderr, /^provision: --interface: there is no nope0; this machine has /);
     assert.equal(status, 2);
     assert.ok(!existsSync(file));
   });
@@ -176,7 +176,7 @@ describe("provision init", { concurrency: 2 }, () => {
   it("without a terminal it does not guess the interface", async (context) => {
     const { file, flags } = place(context);
     const { status, stderr } = await provision(["init", ...flags]);
-    assert.match(stderr, /--interface is needed/);
+    assert.match(stderr, /^provision: --interface: is needed: which network/);
     assert.equal(status, 2);
     assert.ok(!existsSync(file));
   });

@@ -82,7 +82,7 @@ const cases: readonly { words: string[]; json: unknown; text: readonly (string |
     words: ["why", "n001"],
     json: why,
     text: [
-      /^n001: n001 stopped after its kernel was sent, 40 s ago\n\nSTEP /,
+      /^n001 stopped after its kernel was sent, 40 s ago\n\nSTEP /,
       /^kernel +done +2026-11-22 12:00:04 +\+4\.2 +12\.0 MiB +1\.5 s +vmlinuz by http$/m,
       /^initrd +missing +- +- +- +- +never asked for$/m,
       "Found out:\n  the initrd /images/initrd is missing",

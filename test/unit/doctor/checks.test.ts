@@ -147,6 +147,13 @@ describe("doctor on a head", () => {
     assert.match(little.detail, /only 1\.0 GiB free in \/var\/lib\/provision\/images; 4\.0 GiB are wanted/);
     assert.equal(find(head({ freeBytes: () => undefined }), "state space").state, "warn");
   });
+  it("other DHCP servers, when they were asked for", () => {
+    assert.ok(!head({}).some(({ name }) => name === "other DHCP servers"));
+    assert.equal(find(head({ otherServers: [] }), "other DHCP servers").state, "ok");
+    const check = find(head({ otherServers: ["10.0.1.254"] }), "other DHCP servers");
+    assert.equal(check.state, "fail");
+    assert.match(check.detail, /^10\.0\.1\.254 gives out addresses on eth1 too/);
+  });
   it("a database that is not sound", () => {
     const problem = new AppError("environment", "the database is malformed", { hint: "restore a backup" });
     const check = find(head({ store: { problem } }), "database");

@@ -91,12 +91,12 @@ describe("unknown names", () => {
     assert.equal(refusal(() => expandRange("all&n9", rack)).message, "no such node: n9");
   });
   const hints: readonly (readonly [string, string | undefined])[] = [
-    ["n1", "did you mean n001?"],
-    ["N001", "did you mean n001?"],
-    ["m001", "did you mean n001?"],
-    ["@computer", "did you mean @compute?"],
-    ["compute", "compute is a group: write @compute"],
-    ["n001-n003", "a range is written n[001-003]"],
+    ["n1", "n001, the nearest name that there is"],
+    ["N001", "n001, the nearest name that there is"],
+    ["m001", "n001, the nearest name that there is"],
+    ["@computer", "@compute, the nearest name that there is"],
+    ["compute", "@compute, which is a group"],
+    ["n001-n003", "n[001-003], as ranges are written"],
     ["storage", undefined],
   ];
   for (const [range, hint] of hints) {
