@@ -23,8 +23,7 @@ import { createTftpFiles } from "./boot/tftp-files.ts";
 /** A long-lived part of the head: started in order, stopped in reverse. */
 type Part = {
   name: PartStatus["name"] | "api" | "tracker";
-  start: () => Promise<void>;
-  stop: () => Promise<void>;
+  service: { start: () => Promise<void>; stop: () => Promise<void> };
 };
 
 export type Head = { start: () => Promise<void>; stop: () => Promise<void> };
@@ -77,13 +76,13 @@ export async function createHead(
   const schedules = createSchedules(core, log);
   // The API first: whoever looks sees the head coming up. DHCP last: a machine that gets an address finds the rest there.
   const parts: Part[] = [
-    { name: "api", ...api },
-    { name: "tracker", start: async () => tracker.start(), stop: () => tracker.stop() },
-    { name: "nfs", ...nfs },
-    { name: "http", ...http },
-    { name: "tftp", ...tftp },
-    { name: "dhcp", ...dhcp },
-    { name: "schedules", ...schedules },
+    { name: "api", service: api },
+    { name: "tracker", service: { start: async () => tracker.start(), stop: () => tracker.stop() } },
+    { name: "nfs", service: nfs },
+    { name: "http", service: http },
+    { name: "tftp", service: tftp },
+    { name: "dhcp", service: dhcp },
+    { name: "schedules", service: schedules },
   ];
   const states = new Map<string, PartStatus["state"]>();
   core.run({
@@ -160,7 +159,7 @@ async function startAll(
   for (const part of parts) {
     try {
       states.set(part.name, "starting");
-      await part.start();
+      await part.service.start();
       states.set(part.name, "running");
       started.push(part);
     } catch (error) {
@@ -185,7 +184,7 @@ async function stopAll(
 ): Promise<void> {
   for (const part of parts.toReversed()) {
     try {
-      await part.stop();
+      await part.service.stop();
     } catch (error) {
       log.error({ part: part.name, error: messageOf(error) }, "could not be stopped in order");
     }
