@@ -48,8 +48,10 @@ function acceleration(accelerator: Accelerator): string[] {
       return ["-accel", "kvm", "-cpu", "host"];
     }
     case "tcg": {
-      // Long string moves (erms, fsrm) and five-level page tables (la57) are slower emulated than what replaces them.
-      return ["-accel", `tcg,thread=multi,tb-size=${codeBufferMiB}`, "-cpu", "max,-erms,-fsrm,-la57"];
+      // What costs more emulated than it is worth: long string moves (erms, fsrm), five-level page tables (la57), and
+      // protections that are checked at every turn.
+      const cpu = "max,-smap,-smep,-umip,-pku,-la57,-erms,-fsrm,-svm";
+      return ["-accel", `tcg,thread=multi,tb-size=${codeBufferMiB}`, "-cpu", cpu];
     }
     default: {
       return assertNever(accelerator);
@@ -60,8 +62,8 @@ function acceleration(accelerator: Accelerator): string[] {
 function firmware(kind: Firmware, files: MachinePaths): string[] {
   switch (kind) {
     case "bios": {
-      // SeaBIOS: start again 5 s after every boot device has failed, for ever.
-      return ["-machine", "pc", "-boot", "reboot-timeout=5000"];
+      // SeaBIOS: start again 5 s after every boot device has failed, for ever; its own words go to the console.
+      return ["-machine", "pc,graphics=off", "-boot", "strict=on,reboot-timeout=5000"];
     }
     case "uefi": {
       return [
