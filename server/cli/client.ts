@@ -4,8 +4,6 @@ import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { AppError, errnoOf, type ErrorCode, exitStatusOf, type Fault } from "../lib/errors.ts";
 import type * as api from "../model/answers.ts";
-import type { ImageVersion } from "../model/image.ts";
-import type { DiscoveredMachine, Group } from "../model/node.ts";
 import { socketProblem } from "./problem.ts";
 
 type Method = "GET" | "POST" | "PATCH" | "DELETE";
@@ -27,7 +25,7 @@ export class HeadClient {
     return this.#ask("GET", "/api/status");
   }
 
-  nodes(range?: string): Promise<{ nodes: api.NodeAnswer[] }> {
+  nodes(range?: string): Promise<api.NodesAnswer> {
     return this.#ask("GET", `/api/nodes${query({ range })}`);
   }
 
@@ -43,7 +41,7 @@ export class HeadClient {
     return this.#ask("DELETE", "/api/nodes", request);
   }
 
-  groups(): Promise<{ groups: Group[] }> {
+  groups(): Promise<api.GroupsAnswer> {
     return this.#ask("GET", "/api/groups");
   }
 
@@ -59,19 +57,19 @@ export class HeadClient {
     return this.#ask("DELETE", "/api/groups", request);
   }
 
-  leases(): Promise<{ leases: api.LeaseAnswer[] }> {
+  leases(): Promise<api.LeasesAnswer> {
     return this.#ask("GET", "/api/leases");
   }
 
-  discovered(): Promise<{ machines: DiscoveredMachine[] }> {
+  discovered(): Promise<api.DiscoveredAnswer> {
     return this.#ask("GET", "/api/discovered");
   }
 
-  images(): Promise<{ images: ImageVersion[] }> {
+  images(): Promise<api.ImagesAnswer> {
     return this.#ask("GET", "/api/images");
   }
 
-  events(range: string | undefined, limit: number): Promise<{ events: api.EventAnswer[] }> {
+  events(range: string | undefined, limit: number): Promise<api.EventsAnswer> {
     return this.#ask("GET", `/api/events${query({ range, limit: String(limit) })}`);
   }
 
