@@ -76,12 +76,16 @@ function hardwareFields(hardware: Hardware): (readonly [string, string])[] {
     ["kernel", hardware.kernel],
     [
       "processor",
-      `${cpu.model}, ${cpu.mhz} MHz; ${cpu.sockets} sockets, ${cpu.cores} cores, ${cpu.threads} threads`,
+      `${cpu.model}, ${cpu.mhz} MHz; ${plural(cpu.sockets, "socket")}, ${plural(cpu.cores, "core")}, ${plural(cpu.threads, "thread")}`,
     ],
     ["memory", formatBytes(hardware.memoryBytes)],
     ["network ports", hardware.nics.map(nicLine).join("\n") || "none"],
     ["disks", hardware.disks.map(diskLine).join("\n") || "none"],
   ];
+}
+
+function plural(count: number, word: string): string {
+  return `${count} ${word}${count === 1 ? "" : "s"}`;
 }
 
 function nicLine(nic: NicReport): string {

@@ -46,7 +46,7 @@ const cases: readonly { words: string[]; json: unknown; text: readonly (string |
       /^phase +up, since 1 h ago \(\d{4}-/m,
       /^added +.*\(2026-11-22 12:00:00\)$/m,
       /^ports +52:54:00:00:00:01\n +52:54:00:00:01:01$/m,
-      /^processor +Test CPU, 2400 MHz; 1 sockets, 2 cores, 4 threads$/m,
+      /^processor +Test CPU, 2400 MHz; 1 socket, 2 cores, 4 threads$/m,
       /^network ports +ens3 .*virtio_net  link up 1000 Mbit\/s  0000:00:03\.0  1af4:1000\n +ens4 .*no link  port 2 of its card$/m,
       /^disks +vda  16\.8 GiB  rotational  SCSI disk/m,
       /^load +0\.50 0\.25 0\.13 over 1, 5, 15 min; 2 runnable; processors 42 % busy$/m,
