@@ -8,4 +8,3 @@ export type NodeSecret = {
   /** SHA-256 of the credential in force. */
   credentialDigest?: string;
 };
-
