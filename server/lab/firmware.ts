@@ -9,8 +9,8 @@ export type Firmware = (typeof firmwares)[number];
 export const uefiCode = "/usr/share/OVMF/OVMF_CODE_4M.fd";
 export const uefiVariables = "/usr/share/OVMF/OVMF_VARS_4M.fd";
 
-/** The ROM of the virtual card (Debian's `ipxe-qemu`): iPXE, for BIOS. */
-export const biosCardRom = "/usr/lib/ipxe/qemu/pxe-virtio.rom";
+/** QEMU's default ROM of the virtual card (Debian's `ipxe-qemu`): iPXE for BIOS, and for UEFI, where it is not used. */
+const biosCardRom = "/usr/lib/ipxe/qemu/efi-virtio.rom";
 
 /** Firmware files that are not there, each with the Debian package that has it. */
 export function missingFirmware(

@@ -13,7 +13,16 @@ import { labNetwork } from "./addresses.ts";
 import { labKernelArguments } from "./kernel-arguments.ts";
 import { inNamespace } from "./network.ts";
 import type { LabPaths } from "./paths.ts";
-import { isRunning, lastLines, type ProcessIdentity, run, startDetached } from "./processes.ts";
+import {
+  isRunning,
+  lastLines,
+  type ProcessIdentity,
+  run,
+  signalProcess,
+  startDetached,
+  waitForEnd,
+} from "./processes.ts";
+import { changeState, openState } from "./state.ts";
 import type { Accelerator } from "./qemu.ts";
 
 /** What the lab asks of its head. */
@@ -59,14 +68,31 @@ export async function prepareHead(
   );
 }
 
-/** Starts `provision serve` inside the namespace. It outlives this process. */
-export function startHead(paths: LabPaths, checkout: string): Promise<ProcessIdentity> {
-  const argv = [`${checkout}/scripts/provision`, "serve", "--config", paths.config];
-  return startDetached(inNamespace(paths.namespace, argv), paths.headLog);
+/** Starts `provision serve` inside the namespace and waits until it serves. It outlives this process. */
+export async function bringUpHead(
+  paths: LabPaths,
+  context: { checkout: string; connectHead: ConnectHead; signal: AbortSignal },
+): Promise<LabHead> {
+  if (isRunning(openState(paths).head)) throw new AppError("conflict", "the lab's head runs already");
+  const argv = [`${context.checkout}/scripts/provision`, "serve", "--config", paths.config];
+  const head = await startDetached(inNamespace(paths.namespace, argv), paths.headLog);
+  changeState(paths.state, (state) => ({ ...state, head }));
+  const client = context.connectHead(paths.socket);
+  await waitForHead(paths, head, client, context.signal);
+  return client;
+}
+
+/** Ends the head as a crash would. */
+export async function killHead(paths: LabPaths): Promise<void> {
+  const { head } = openState(paths);
+  if (head === undefined || !signalProcess(head, "SIGKILL")) {
+    throw new AppError("conflict", "the lab's head does not run");
+  }
+  await waitForEnd([head], 10_000);
 }
 
 /** Waits until the head and all of its parts serve. @throws AppError with the end of its log when it does not come */
-export async function waitForHead(
+async function waitForHead(
   paths: LabPaths,
   head: ProcessIdentity,
   client: LabHead,

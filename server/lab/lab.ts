@@ -1,10 +1,11 @@
 import { mkdirSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import { stripVTControlCharacters } from "node:util";
 import { AppError, errnoOf, type Fault } from "../lib/errors.ts";
 import { maxMachines } from "./addresses.ts";
 import { checkLab, type LabNeeds, readSurroundings } from "./checks.ts";
 import { type Firmware, firmwareOf } from "./firmware.ts";
-import { type ConnectHead, type LabHead, prepareHead, startHead, waitForHead } from "./head.ts";
+import { bringUpHead, type ConnectHead, killHead, prepareHead } from "./head.ts";
 import { probeAcceleration } from "./kvm-probe.ts";
 import { qemuProgram } from "./machine.ts";
 import { addMachine, newMachine, registerMachine } from "./machines.ts";
@@ -13,7 +14,7 @@ import { type LabPaths, labPaths, machinePaths, nameFlag } from "./paths.ts";
 import { identify, isRunning, lastLines, startDetached } from "./processes.ts";
 import type { Accelerator } from "./qemu.ts";
 import { removeLab } from "./removal.ts";
-import { changeState, openState, readState, writeState } from "./state.ts";
+import { openState, readState, writeState } from "./state.ts";
 import { allUp, type LabNode, type LabStatus, readStatus } from "./status.ts";
 
 export type LabUpOptions = {
@@ -82,6 +83,19 @@ export async function labDown(name: string): Promise<boolean> {
   return removeLab(labPaths(name));
 }
 
+/** The head dies as in a crash, without a last word. */
+export async function labKillHead(name: string): Promise<void> {
+  await killHead(labPaths(name));
+}
+
+/** Starts the head of a lab whose head has ended. */
+export async function labStartHead(
+  name: string,
+  context: Pick<LabContext, "checkout" | "connectHead" | "signal">,
+): Promise<void> {
+  await bringUpHead(labPaths(name), context);
+}
+
 function refuseSecond(paths: LabPaths): void {
   const state = readState(paths.state);
   const hint = `provision lab down${nameFlag(paths)}`;
@@ -124,6 +138,7 @@ async function makeLab(paths: LabPaths, options: LabUpOptions, context: LabConte
   signal.throwIfAborted();
   await prepareHead(paths, { ...options, accelerator: acceleration.accelerator });
   const client = await bringUpHead(paths, context);
+  await startMinder(paths);
   say(`the head serves in the network namespace ${paths.namespace}`);
   for (let index = 1; index <= options.nodes; index += 1) {
     signal.throwIfAborted();
@@ -135,14 +150,10 @@ async function makeLab(paths: LabPaths, options: LabUpOptions, context: LabConte
   return readStatus(paths, openState(paths), context.connectHead);
 }
 
-async function bringUpHead(paths: LabPaths, context: LabContext): Promise<LabHead> {
-  const head = await startHead(paths, context.checkout);
-  changeState(paths.state, (state) => ({ ...state, head }));
-  const client = context.connectHead(paths.socket);
-  await waitForHead(paths, head, client, context.signal);
-  const minder = [process.execPath, `${import.meta.dirname}/minder.ts`, paths.name];
-  await startDetached(inNamespace(paths.namespace, minder), `${paths.directory}/minder.log`);
-  return client;
+/** See minder.ts. */
+async function startMinder(paths: LabPaths): Promise<void> {
+  const argv = [process.execPath, `${import.meta.dirname}/minder.ts`, paths.name];
+  await startDetached(inNamespace(paths.namespace, argv), `${paths.directory}/minder.log`);
 }
 
 async function watchUntilUp(
@@ -182,7 +193,7 @@ function stopped(
     const files = machinePaths(paths, name);
     return [
       { place: name, message: `stands at ${state}` },
-      { place: name, message: `the end of its console:\n${lastLines(files.consoleLog, 6)}` },
+      { place: name, message: `the end of its console:\n${lastWords(files.consoleLog)}` },
       ...(state === "off" ? [{ place: name, message: `QEMU said:\n${lastLines(files.log, 4)}` }] : []),
     ];
   });
@@ -195,4 +206,11 @@ function stopped(
     faults,
     hint,
   });
+}
+
+/** Firmware moves the cursor about; only its words are of interest here. */
+function lastWords(consoleLog: string): string {
+  const text = stripVTControlCharacters(lastLines(consoleLog, 40)).replaceAll(/[^\n\P{Cc}]/gu, "");
+  const lines = text.split("\n").filter((line) => line.trim() !== "");
+  return lines.slice(-6).join("\n") || "it wrote nothing";
 }

@@ -1,6 +1,6 @@
 import type { Mac } from "../lib/mac.ts";
 import { assertNever } from "../lib/assert.ts";
-import { biosCardRom, type Firmware, uefiCode } from "./firmware.ts";
+import { type Firmware, uefiCode } from "./firmware.ts";
 import type { MachinePaths } from "./paths.ts";
 
 export type Accelerator = "kvm" | "tcg";
@@ -34,7 +34,7 @@ export function qemuArguments(machine: QemuMachine): string[] {
     ["-m", String(machine.memoryMiB), "-smp", String(machine.cpus)],
     firmware(machine.firmware, files),
     ["-netdev", `tap,id=net0,ifname=${machine.tap},script=no,downscript=no`],
-    ["-device", `virtio-net-pci,netdev=net0,mac=${machine.mac},bootindex=1,${cardRom(machine.firmware)}`],
+    ["-device", `virtio-net-pci,netdev=net0,mac=${machine.mac},bootindex=1${cardRom(machine.firmware)}`],
     // EDK2's PXE client has no random numbers without it, and a kernel waits less for its own.
     ["-device", "virtio-rng-pci"],
     ["-chardev", `${console},logfile=${files.consoleLog},logappend=on`, "-serial", "chardev:console"],
@@ -80,7 +80,10 @@ function firmware(kind: Firmware, files: MachinePaths): string[] {
   }
 }
 
-/** With an empty ROM the card is left to EDK2's own driver and PXE client, as on most real machines. */
+/**
+ * BIOS boots by the card's default ROM, which is iPXE (told by name, QEMU would not fit the ROM to the card's PCI ids, and
+ * SeaBIOS passes it over). With an empty ROM the card is left to EDK2's own driver and PXE client, as on most machines.
+ */
 function cardRom(kind: Firmware): string {
-  return kind === "uefi" ? "romfile=" : `romfile=${biosCardRom}`;
+  return kind === "uefi" ? ",romfile=" : "";
 }

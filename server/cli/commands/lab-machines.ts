@@ -11,6 +11,7 @@ export function addLabMachineCommands(lab: Command, surroundings: Surroundings):
   addSsh(lab, surroundings);
   addPower(lab, surroundings);
   addAdd(lab, surroundings);
+  addHead(lab, surroundings);
 }
 
 const consoleText: CommandText = {
@@ -110,5 +111,26 @@ function addAdd(lab: Command, surroundings: Surroundings): void {
     };
     const added = await labAdd(name, wanted, labContext(run).connectHead);
     run.terminal.out(`${added.name} is on; its port is ${added.mac}`);
+  });
+}
+
+const headText: CommandText = {
+  summary: "kill the lab's head, or start it again",
+  description: `Kills the head as a crash would (SIGKILL), or starts it again and waits until it serves. Nodes keep their roots meanwhile, and what the head has acknowledged is not lost.`,
+  examples: [
+    ["sudo provision lab head kill", "and: provision lab ssh n001 -- ls /usr/bin"],
+    ["sudo provision lab head start", "where it left off"],
+  ],
+};
+
+function addHead(lab: Command, surroundings: Surroundings): void {
+  const command = define(lab, "head", headText).argument("<action>", "kill or start").addOption(labName());
+  act<LabOptions>(command, headText, "other", surroundings, async (run, action = "") => {
+    const { labKillHead, labStartHead } = await import("../../lab/lab.ts");
+    const { name } = run.options;
+    if (action === "kill") await labKillHead(name);
+    else if (action === "start") await labStartHead(name, labContext(run));
+    else throw usageError("action", `${action}: expected kill or start`);
+    run.terminal.out(action === "kill" ? "the head is dead" : "the head serves");
   });
 }

@@ -40,7 +40,7 @@ test("a machine can boot from its network card only", () => {
 
 test("BIOS boots by the card's ROM and starts again when it fails; UEFI by EDK2's own client", () => {
   const biosArguments = qemuArguments(bios);
-  assert.match(biosArguments.join(" "), /romfile=\/usr\/lib\/ipxe\/qemu\/pxe-virtio\.rom/);
+  assert.doesNotMatch(biosArguments.join(" "), /romfile/);
   assert.equal(valueOf(biosArguments, "-boot"), "strict=on,reboot-timeout=5000");
   const uefiArguments = qemuArguments({ ...bios, firmware: "uefi" });
   assert.match(uefiArguments.join(" "), /virtio-net-pci,\S*romfile=( |$)/);
