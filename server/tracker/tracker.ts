@@ -46,6 +46,7 @@ export class Tracker {
   readonly #standings = new Map<Mac, Standing>();
   readonly #nodeBoots = new Map<number, Boot>();
   readonly #discovered = new Map<Mac, DiscoveredMachine>();
+  #listensSinceMs = 0;
   #bootId = 0;
   #sequence = 0;
   #queue: { boots: Boot[]; events: RecordedEvent[] } = { boots: [], events: [] };
@@ -60,7 +61,7 @@ export class Tracker {
 
   async load(): Promise<void> {
     const loaded = await this.#parts.store.load();
-    const nowMs = this.#parts.clock.nowMs();
+    this.#listensSinceMs = this.#parts.clock.nowMs();
     this.#bootId = loaded.lastBootId;
     this.#sequence = loaded.lastSequence;
     for (const machine of loaded.discovered) this.#discovered.set(machine.mac, machine);
@@ -70,8 +71,7 @@ export class Tracker {
         this.#standings.set(boot.mac, { phase: "offered", phaseSinceMs: boot.startedAtMs, boot });
     }
     for (const state of loaded.states) {
-      // A head that was away has heard no heartbeat either: every node gets the full time to be heard again.
-      this.#states.set(state.nodeId, state.phase === "up" ? { ...state, lastHeartbeatMs: nowMs } : state);
+      this.#states.set(state.nodeId, state);
       const boot = state.bootId === undefined ? undefined : boots.get(state.bootId);
       if (boot !== undefined) this.#nodeBoots.set(state.nodeId, boot);
     }
@@ -139,7 +139,8 @@ export class Tracker {
     for (const node of this.#parts.directory.nodes()) {
       const state = this.#states.get(node.id);
       if (state?.phase !== "up") continue;
-      const silentMs = nowMs - (state.lastHeartbeatMs ?? state.phaseSinceMs);
+      // A head that was away has heard no heartbeat either: every node gets the full time to be heard again.
+      const silentMs = nowMs - Math.max(state.lastHeartbeatMs ?? state.phaseSinceMs, this.#listensSinceMs);
       const mac = this.macOf(node);
       if (silentMs >= lostAfterMs && mac !== undefined)
         this.record({ kind: "lost", mac, atMs: nowMs, silentMs });
