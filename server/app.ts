@@ -3,6 +3,7 @@ import { schedule, type ScheduledTask } from "node-cron";
 import type { Config } from "./config/config.ts";
 import { checkMachine, readMachineNetwork } from "./config/machine.ts";
 import { type Core, openCore } from "./core.ts";
+import { databaseFile } from "./inventory/database.ts";
 import { createDhcpServer } from "./dhcp/server.ts";
 import { bootRoutes } from "./http/boot-routes.ts";
 import { nodeRoutes } from "./http/node-routes.ts";
@@ -210,6 +211,7 @@ function partStatuses(
     { name: "tftp", state: state("tftp"), detail: at(ports.tftp), counters: counters.tftp },
     { name: "http", state: state("http"), detail: at(ports.http), counters: {} },
     { name: "nfs", state: server.state, detail: nfsDetail, counters: { restarts: server.restarts } },
+    { name: "database", state: "running", detail: databaseFile(config.stateDirectory), counters: {} },
     { name: "schedules", state: state("schedules"), detail: "nightly backup of the database", counters: {} },
   ];
 }

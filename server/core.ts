@@ -2,13 +2,11 @@ import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import type { Express } from "express";
+import { render, statusOf, why } from "./answers.ts";
 import { BootDesk } from "./boot/boot-desk.ts";
 import { type BootUrls, bootUrls } from "./boot/boot-urls.ts";
 import { Credentials } from "./boot/credentials.ts";
-import { diskFaults } from "./boot/head-faults.ts";
 import type { Config } from "./config/config.ts";
-import { previewOptions } from "./dhcp/preview.ts";
-import type { DhcpSite } from "./dhcp/site.ts";
 import { eventAnswer, leaseAnswers, nodeAnswer } from "./http/answers.ts";
 import { apiApp } from "./http/api-routes.ts";
 import { createImageCatalog } from "./image/versions.ts";
@@ -20,10 +18,8 @@ import { LiveDirectory } from "./inventory/live-directory.ts";
 import { NodeStore } from "./inventory/node-store.ts";
 import { SecretStore } from "./inventory/secret-store.ts";
 import { systemClock } from "./lib/clock.ts";
-import { AppError } from "./lib/errors.ts";
 import type { Log } from "./lib/log.ts";
-import { parseMac } from "./lib/mac.ts";
-import type { PartStatus, RenderAnswer, StatusAnswer, WhyAnswer } from "./model/answers.ts";
+import type { PartStatus } from "./model/answers.ts";
 import type { HeadFault } from "./model/head-fault.ts";
 import type { ImageCatalog } from "./model/image.ts";
 import { isNodeName, type ClusterNode, type Lease } from "./model/node.ts";
@@ -32,7 +28,6 @@ import { overlayFiles, type OverlayFile } from "./nodeconfig/overlay.ts";
 import { generateSshHostKey } from "./nodeconfig/ssh-host-key.ts";
 import { exportsOf, rootMount, sharedMount } from "./nfs/exports.ts";
 import { createTemplates } from "./template/engine.ts";
-import { diagnose } from "./tracker/diagnosis.ts";
 import { Tracker } from "./tracker/tracker.ts";
 
 const checkout = join(import.meta.dirname, "..");
@@ -45,6 +40,9 @@ export type Running = {
   /** What is wrong with the head's services that would stop a boot. */
   faults: () => readonly HeadFault[];
 };
+
+/** The parts of a core that answers are made of. */
+export type OpenCore = Omit<Core, "api" | "run" | "close">;
 
 /** Everything of the head but its network services: what a command needs when no head runs. */
 export type Core = {
@@ -189,106 +187,8 @@ async function compose(config: Config, database: Database, log: Log): Promise<Co
   };
 }
 
-type Open = Omit<Core, "api" | "run" | "close">;
-
 /** The head's own name, as nodes have it in /etc/hosts; a name that is no label there becomes `head`. */
 function headName(): string {
   const name = hostname().split(".")[0]?.toLowerCase() ?? "";
   return isNodeName(name) ? name : "head";
-}
-
-function statusOf(core: Open, running: Running | undefined, leases: number): StatusAnswer {
-  const { config, directory, tracker } = core;
-  const nodes: Record<string, number> = {};
-  for (const node of directory.nodes()) {
-    const { phase } = tracker.stateOf(node);
-    nodes[phase] = (nodes[phase] ?? 0) + 1;
-  }
-  return {
-    version: "0.1.0",
-    running: running !== undefined,
-    pid: process.pid,
-    startedAtMs: running?.startedAtMs ?? 0,
-    config: config.file,
-    interface: config.interface,
-    address: config.address,
-    subnet: `${config.subnet.base}/${config.subnet.bits}`,
-    pool: `${config.pool.from}-${config.pool.to}`,
-    parts: running?.parts() ?? [],
-    nodes,
-    unknownMachines: tracker.discovered().length,
-    leases,
-    images: core.catalog.list().length,
-  };
-}
-
-async function why(core: Open, running: Running | undefined, subject: string): Promise<WhyAnswer> {
-  const { directory, tracker } = core;
-  const mac = parseMac(subject);
-  const node = directory.byName(subject) ?? (mac === undefined ? undefined : directory.byMac(mac));
-  if (node === undefined && mac === undefined) {
-    throw new AppError("not-found", `there is no node ${subject}, and it is no MAC address`, {
-      hint: "provision list-nodes",
-    });
-  }
-  await tracker.flush();
-  const boot = node === undefined ? tracker.lastBootOf(mac ?? ("" as never)) : tracker.lastBootOf(node);
-  const events = boot === undefined ? [] : await core.bootStore.eventsOfBoot(boot.id);
-  const state = node === undefined ? undefined : tracker.stateOf(node);
-  const machine = tracker.discovered().find((seen) => seen.mac === mac);
-  return diagnose({
-    subject: node?.name ?? mac ?? subject,
-    phase: state?.phase ?? (mac === undefined ? "new" : tracker.phaseOfMachine(mac)),
-    phaseSinceMs: state?.phaseSinceMs ?? 0,
-    ...(node === undefined ? {} : { node }),
-    ...(machine === undefined ? {} : { machine }),
-    ...(state?.lastHeartbeatMs === undefined ? {} : { lastHeartbeatMs: state.lastHeartbeatMs }),
-    events: events.map((recorded) => recorded.event),
-    headFaults: [
-      ...(running?.faults() ?? []),
-      ...(node === undefined ? [] : diskFaults(core.desk.planOf(node), core.config.loaderDirectory)),
-    ],
-    unknownMachines: tracker.discovered(),
-    headRuns: running !== undefined,
-    nowMs: systemClock.nowMs(),
-  });
-}
-
-async function render(core: Open, name: string): Promise<RenderAnswer> {
-  const { directory, desk, config, urls } = core;
-  const node = directory.byName(name);
-  if (node === undefined)
-    throw new AppError("not-found", `there is no node ${name}`, { hint: "provision list-nodes" });
-  const { reference, image } = desk.planOf(node);
-  const files = await core.overlay(node, "0".repeat(64));
-  return {
-    node: node.name,
-    image: image === undefined ? reference : `${image.name}@${image.version}`,
-    dhcp: dhcpPreviews(node, { ...config, urls }),
-    bootScript: desk.preview(node),
-    kernelArguments: image === undefined ? "" : desk.argumentsOf(node, image).join(" "),
-    files: files.map((file) => ({
-      path: file.place === "root" ? file.path : `initrd:${file.path}`,
-      mode: file.mode.toString(8).padStart(4, "0"),
-      bytes: file.content.length,
-      secret: file.secret,
-      ...(file.secret || file.path.endsWith(".mjs")
-        ? {}
-        : { text: Buffer.from(file.content).toString("utf8") }),
-    })),
-  };
-}
-
-/** What DHCP gives to each client of a node: both kinds of PC firmware, iPXE, and the running system. */
-function dhcpPreviews(node: ClusterNode, site: DhcpSite): RenderAnswer["dhcp"] {
-  const [bios = [], uefi = []] = ["bios", "uefi-x64"].map((firmware) =>
-    previewOptions(node, site, firmware).map(({ client, options }) => ({
-      client: client === "firmware" ? `firmware (${firmware})` : client,
-      options: options.map(({ code, name, value }) => ({
-        name: code === undefined ? name : `${code} ${name}`,
-        value,
-      })),
-    })),
-  );
-  return [...bios.slice(0, 1), ...uefi];
 }

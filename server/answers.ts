@@ -1,0 +1,111 @@
+import { diskFaults } from "./boot/head-faults.ts";
+import type { OpenCore, Running } from "./core.ts";
+import { previewOptions } from "./dhcp/preview.ts";
+import type { DhcpSite } from "./dhcp/site.ts";
+import packageFile from "../package.json" with { type: "json" };
+import { systemClock } from "./lib/clock.ts";
+import { AppError } from "./lib/errors.ts";
+import { formatIpv4Range, formatSubnet } from "./lib/ipv4.ts";
+import { parseMac } from "./lib/mac.ts";
+import type { RenderAnswer, StatusAnswer, WhyAnswer } from "./model/answers.ts";
+import type { ClusterNode } from "./model/node.ts";
+import { diagnose } from "./tracker/diagnosis.ts";
+
+/** How the head is. */
+export function statusOf(core: OpenCore, running: Running | undefined, leases: number): StatusAnswer {
+  const { config, directory, tracker } = core;
+  const nodes: Record<string, number> = {};
+  for (const node of directory.nodes()) {
+    const { phase } = tracker.stateOf(node);
+    nodes[phase] = (nodes[phase] ?? 0) + 1;
+  }
+  return {
+    version: packageFile.version,
+    running: running !== undefined,
+    pid: process.pid,
+    startedAtMs: running?.startedAtMs ?? 0,
+    config: config.file,
+    interface: config.interface,
+    address: config.address,
+    subnet: formatSubnet(config.subnet),
+    pool: formatIpv4Range(config.pool),
+    parts: running?.parts() ?? [],
+    nodes,
+    unknownMachines: tracker.discovered().length,
+    leases,
+    images: core.catalog.list().length,
+  };
+}
+
+/** What the last boot of a node, or of a machine that is none, did. @throws AppError for a name that is neither */
+export async function why(core: OpenCore, running: Running | undefined, subject: string): Promise<WhyAnswer> {
+  const { directory, tracker } = core;
+  const mac = parseMac(subject);
+  const node = directory.byName(subject) ?? (mac === undefined ? undefined : directory.byMac(mac));
+  if (node === undefined && mac === undefined) {
+    throw new AppError("not-found", `there is no node ${subject}, and it is no MAC address`, {
+      hint: "provision list-nodes",
+    });
+  }
+  await tracker.flush();
+  const boot = node === undefined ? tracker.lastBootOf(mac ?? ("" as never)) : tracker.lastBootOf(node);
+  const events = boot === undefined ? [] : await core.bootStore.eventsOfBoot(boot.id);
+  const state = node === undefined ? undefined : tracker.stateOf(node);
+  const machine = tracker.discovered().find((seen) => seen.mac === mac);
+  return diagnose({
+    subject: node?.name ?? mac ?? subject,
+    phase: state?.phase ?? (mac === undefined ? "new" : tracker.phaseOfMachine(mac)),
+    phaseSinceMs: state?.phaseSinceMs ?? 0,
+    ...(node === undefined ? {} : { node }),
+    ...(machine === undefined ? {} : { machine }),
+    ...(state?.lastHeartbeatMs === undefined ? {} : { lastHeartbeatMs: state.lastHeartbeatMs }),
+    events: events.map((recorded) => recorded.event),
+    headFaults: [
+      ...(running?.faults() ?? []),
+      ...(node === undefined ? [] : diskFaults(core.desk.planOf(node), core.config.loaderDirectory)),
+    ],
+    unknownMachines: tracker.discovered(),
+    headRuns: running !== undefined,
+    nowMs: systemClock.nowMs(),
+  });
+}
+
+/** Exactly what a node would be given. @throws AppError for an unknown one */
+export async function render(core: OpenCore, name: string): Promise<RenderAnswer> {
+  const { directory, desk, config, urls } = core;
+  const node = directory.byName(name);
+  if (node === undefined)
+    throw new AppError("not-found", `there is no node ${name}`, { hint: "provision list-nodes" });
+  const { reference, image } = desk.planOf(node);
+  const files = await core.overlay(node, "0".repeat(64));
+  return {
+    node: node.name,
+    image: image === undefined ? reference : `${image.name}@${image.version}`,
+    dhcp: dhcpPreviews(node, { ...config, urls }),
+    bootScript: desk.preview(node),
+    kernelArguments: image === undefined ? "" : desk.argumentsOf(node, image).join(" "),
+    files: files.map((file) => ({
+      path: file.place === "root" ? file.path : `initrd:${file.path}`,
+      mode: file.mode.toString(8).padStart(4, "0"),
+      bytes: file.content.length,
+      secret: file.secret,
+      ...(file.secret || file.path.endsWith(".mjs")
+        ? {}
+        : { text: Buffer.from(file.content).toString("utf8") }),
+    })),
+  };
+}
+
+/** What DHCP gives to each client of a node: both kinds of PC firmware, iPXE, and the running system. */
+function dhcpPreviews(node: ClusterNode, site: DhcpSite): RenderAnswer["dhcp"] {
+  const [bios = [], uefi = []] = ["bios", "uefi-x64"].map((firmware) =>
+    previewOptions(node, site, firmware).map(({ client, options }) => ({
+      client: client === "firmware" ? `firmware (${firmware})` : client,
+      options: options.map(({ code, name, value }) => ({
+        name: code === undefined ? name : `${code} ${name}`,
+        value,
+      })),
+    })),
+  );
+  return [...bios.slice(0, 1), ...uefi];
+}
