@@ -1,6 +1,4 @@
-import { accessSync, constants, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import path from "node:path";
+import { accessSync, constants, rmSync, writeFileSync } from "node:fs";
 import { execa } from "execa";
 import type { Accelerator } from "./qemu.ts";
 
@@ -14,28 +12,25 @@ const probeMs = 3000;
 
 /**
  * Whether KVM can be used: /dev/kvm may be there and still hang in real mode, where every firmware starts, so a boot
- * sector is booted with it.
+ * sector is booted with it. `qemu` is run inside the lab's namespace and `file` lies in its directory, so that both go
+ * with the lab whatever happens.
  */
-export async function probeAcceleration(qemu: string): Promise<Acceleration> {
+export async function probeAcceleration(qemu: readonly string[], file: string): Promise<Acceleration> {
   try {
     accessSync("/dev/kvm", constants.R_OK | constants.W_OK);
   } catch {
     return { accelerator: "tcg", reason: "there is no /dev/kvm" };
   }
-  const directory = mkdtempSync(path.join(tmpdir(), "provision-kvm-"));
-  try {
-    const image = path.join(directory, "boot-sector");
-    writeFileSync(image, bootSector());
-    const result = await execa(qemu, probeArguments(image), {
-      timeout: probeMs,
-      killSignal: "SIGKILL",
-      reject: false,
-      stdin: "ignore",
-    });
-    return verdict(result);
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
+  writeFileSync(file, bootSector());
+  const [program = "", ...args] = [...qemu, ...probeArguments(file)];
+  const result = await execa(program, args, {
+    timeout: probeMs,
+    killSignal: "SIGKILL",
+    reject: false,
+    stdin: "ignore",
+  });
+  rmSync(file);
+  return verdict(result);
 }
 
 export function verdict(result: {

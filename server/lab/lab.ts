@@ -6,7 +6,7 @@ import { maxMachines } from "./addresses.ts";
 import { checkLab, type LabNeeds, readSurroundings } from "./checks.ts";
 import { type Firmware, firmwareOf } from "./firmware.ts";
 import { bringUpHead, type ConnectHead, killHead, prepareHead } from "./head.ts";
-import { probeAcceleration } from "./kvm-probe.ts";
+import { type Acceleration, probeAcceleration } from "./kvm-probe.ts";
 import { qemuProgram } from "./machine.ts";
 import { addMachine, newMachine, registerMachine } from "./machines.ts";
 import { inNamespace, makeNetwork, namespaceExists } from "./network.ts";
@@ -14,7 +14,7 @@ import { type LabPaths, labPaths, machinePaths, nameFlag } from "./paths.ts";
 import { identify, isRunning, lastLines, startDetached } from "./processes.ts";
 import type { Accelerator } from "./qemu.ts";
 import { removeLab } from "./removal.ts";
-import { openState, readState, writeState } from "./state.ts";
+import { changeState, openState, readState, writeState } from "./state.ts";
 import { allUp, type LabNode, type LabStatus, readStatus } from "./status.ts";
 
 export type LabUpOptions = {
@@ -119,22 +119,26 @@ function claim(paths: LabPaths): void {
 
 async function makeLab(paths: LabPaths, options: LabUpOptions, context: LabContext): Promise<LabStatus> {
   const { say, signal } = context;
-  const { accelerator } = options;
-  const acceleration =
-    accelerator === "auto" ? await probeAcceleration(qemuProgram) : { accelerator, reason: "as told" };
-  say(`machines run with ${acceleration.accelerator.toUpperCase()}: ${acceleration.reason}`);
   const maker = identify(process.pid);
   writeState(paths.state, {
     version: 1,
     ...(maker === undefined ? {} : { maker }),
-    accelerator: acceleration.accelerator,
-    acceleratorReason: acceleration.reason,
+    accelerator: "tcg",
+    acceleratorReason: "not tried yet",
     memoryMiB: options.memoryMiB,
     cpus: options.cpus,
     createdAtMs: Date.now(),
     machines: [],
   });
   await makeNetwork(paths.namespace);
+  signal.throwIfAborted();
+  const acceleration = await accelerationFor(paths, options.accelerator);
+  changeState(paths.state, (state) => ({
+    ...state,
+    accelerator: acceleration.accelerator,
+    acceleratorReason: acceleration.reason,
+  }));
+  say(`machines run with ${acceleration.accelerator.toUpperCase()}: ${acceleration.reason}`);
   signal.throwIfAborted();
   await prepareHead(paths, { ...options, accelerator: acceleration.accelerator });
   const client = await bringUpHead(paths, context);
@@ -148,6 +152,11 @@ async function makeLab(paths: LabPaths, options: LabUpOptions, context: LabConte
   }
   if (options.wait) return watchUntilUp(paths, options, context);
   return readStatus(paths, openState(paths), context.connectHead);
+}
+
+function accelerationFor(paths: LabPaths, wanted: LabUpOptions["accelerator"]): Promise<Acceleration> {
+  if (wanted !== "auto") return Promise.resolve({ accelerator: wanted, reason: "as told" });
+  return probeAcceleration(inNamespace(paths.namespace, [qemuProgram]), `${paths.directory}/boot-sector`);
 }
 
 /** See minder.ts. */

@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { execa } from "execa";
 import { AppError } from "../lib/errors.ts";
 import type { NodeAnswer } from "../model/answers.ts";
@@ -43,15 +43,28 @@ export async function labSsh(
   connect: ConnectHead,
 ): Promise<number> {
   const paths = labPaths(name);
-  openState(paths);
-  const { nodes } = await connect(paths.socket).nodes();
-  const target = nodes.find((candidate) => candidate.name === node);
+  const { machines } = openState(paths);
+  const known = await askNodes(paths, connect);
+  // While the head is away: as it was when somebody last logged in.
+  const hosts = known ?? (existsSync(paths.knownHosts) ? machines : []);
+  const target = hosts.find((candidate) => candidate.name === node);
   if (target === undefined) {
-    const known = nodes.map((candidate) => candidate.name).join(", ");
-    throw new AppError("not-found", `the lab's head knows no node ${node}`, { hint: `one of: ${known}` });
+    throw new AppError("not-found", `the lab's head knows no node ${node}`, {
+      hint: `one of: ${hosts.map((candidate) => candidate.name).join(", ")}`,
+    });
   }
-  writeFileSync(paths.knownHosts, knownHosts(nodes));
+  if (known !== undefined) writeFileSync(paths.knownHosts, knownHosts(known));
   const [file = "", ...args] = inNamespace(paths.namespace, sshArguments(paths, target.ip, words));
   const result = await execa(file, args, { stdio: "inherit", reject: false });
   return result.exitCode ?? 255;
+}
+
+/** Undefined while no head answers. */
+async function askNodes(paths: LabPaths, connect: ConnectHead): Promise<readonly NodeAnswer[] | undefined> {
+  try {
+    return (await connect(paths.socket).nodes()).nodes;
+  } catch (error) {
+    if (error instanceof AppError && error.code === "unavailable") return undefined;
+    throw error;
+  }
 }
