@@ -1,13 +1,10 @@
-import express, { type Express } from "express";
 import { schedule, type ScheduledTask } from "node-cron";
 import type { Config } from "./config/config.ts";
 import { checkMachine, readMachineNetwork } from "./config/machine.ts";
 import { type Core, openCore } from "./core.ts";
 import { databaseFile } from "./inventory/database.ts";
 import { createDhcpServer } from "./dhcp/server.ts";
-import { bootRoutes } from "./http/boot-routes.ts";
-import { nodeRoutes } from "./http/node-routes.ts";
-import { plainProblemHandler, problemHandler } from "./http/problem.ts";
+import { nodeFacingApp } from "./http/node-app.ts";
 import { createDeviceHttpServer, createSocketHttpServer } from "./http/server.ts";
 import { systemClock } from "./lib/clock.ts";
 import { AppError, messageOf } from "./lib/errors.ts";
@@ -69,7 +66,17 @@ export async function createHead(
     log,
     clock: { nowMs: () => performance.now() },
   });
-  const app = nodeFacingApp(core, log);
+  const app = nodeFacingApp({
+    directory,
+    desk,
+    tracker,
+    clock,
+    log,
+    credentials: core.credentials,
+    record: tracker.record,
+    loaderDirectory: config.loaderDirectory,
+    overlay: async (node, token) => overlayArchive(await core.overlay(node, token)),
+  });
   const { interface: device, address, ports } = config;
   const places = ["lo", device].map((each) => ({ device: each, address, port: ports.http }));
   const http = createDeviceHttpServer(places, app);
@@ -100,32 +107,6 @@ export async function createHead(
       await core.close();
     },
   };
-}
-
-/** Everything that nodes may ask for over HTTP. */
-function nodeFacingApp(core: Core, log: Log): Express {
-  const { directory, credentials, tracker, desk, config } = core;
-  const clock = systemClock;
-  const app = express();
-  app.disable("x-powered-by");
-  app.use(
-    bootRoutes({
-      directory,
-      credentials,
-      desk,
-      clock,
-      record: tracker.record,
-      loaderDirectory: config.loaderDirectory,
-      overlay: async (node, token) => overlayArchive(await core.overlay(node, token)),
-    }),
-  );
-  app.use("/boot", plainProblemHandler(log));
-  app.use(nodeRoutes({ directory, credentials, tracker, clock, log }));
-  app.use((request) => {
-    throw new AppError("not-found", `there is no ${request.path}`);
-  });
-  app.use(problemHandler(log));
-  return app;
 }
 
 /** Once a night: a sound copy of the database, and old boots forgotten. Once at the start, too. */

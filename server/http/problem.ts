@@ -1,60 +1,43 @@
-import type { ErrorRequestHandler } from "express";
+import type { ErrorRequestHandler, Response } from "express";
 import { AppError, httpStatusOf, messageOf } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import type { ProblemAnswer } from "../model/answers.ts";
 
-/** Errors as JSON, for the command line and the agents. What is no AppError is a defect: logged, and said no more of. */
+/** Errors as JSON, for the command line and the agents. */
 export function problemHandler(log: Log): ErrorRequestHandler {
-  return (error: unknown, request, response, next) => {
-    if (response.headersSent) {
-      next(error);
-      return;
-    }
-    const known = asAppError(error);
-    if (known === undefined)
-      log.error(
-        { error: error instanceof Error ? error.stack : String(error), path: request.path },
-        "request failed",
-      );
-    const problem: ProblemAnswer =
-      known === undefined
-        ? {
-            code: "internal",
-            message: `internal error: ${messageOf(error)}`,
-            faults: [],
-            hint: "the head's log has the details",
-          }
-        : {
-            code: known.code,
-            message: known.message,
-            faults: known.faults,
-            ...(known.hint === undefined ? {} : { hint: known.hint }),
-          };
-    response.status(known === undefined ? 500 : httpStatusOf[known.code]).json(problem);
-  };
+  return handler(log, (response, error) => {
+    const { code, message, faults, hint } = error;
+    const problem: ProblemAnswer = { code, message, faults, ...(hint === undefined ? {} : { hint }) };
+    response.json(problem);
+  });
 }
 
 /** Errors as plain text, which firmware and loaders may show. */
 export function plainProblemHandler(log: Log): ErrorRequestHandler {
+  return handler(log, (response, error) => response.type("text/plain").send(`${error.message}\n`));
+}
+
+function handler(log: Log, send: (response: Response, error: AppError) => void): ErrorRequestHandler {
   return (error: unknown, request, response, next) => {
     if (response.headersSent) {
       next(error);
       return;
     }
     const known = asAppError(error);
-    if (known === undefined)
-      log.error(
-        { error: error instanceof Error ? error.stack : String(error), path: request.path },
-        "request failed",
-      );
-    response
-      .status(known === undefined ? 500 : httpStatusOf[known.code])
-      .type("text/plain")
-      .send(`${messageOf(error)}\n`);
+    if (known === undefined) {
+      const stack = error instanceof Error ? error.stack : String(error);
+      log.error({ error: stack, path: request.path }, "request failed");
+    }
+    const told =
+      known ??
+      new AppError("internal", `internal error: ${messageOf(error)}`, {
+        hint: "the head's log has the details",
+      });
+    send(response.status(httpStatusOf[told.code]), told);
   };
 }
 
-/** express and its body parser mark their own refusals (bad JSON, too long) with a status. */
+/** What is no AppError is a defect, but for express's and its body parser's own refusals (bad JSON, too long). */
 function asAppError(error: unknown): AppError | undefined {
   if (error instanceof AppError) return error;
   if (error instanceof Error && "status" in error && typeof error.status === "number" && error.status < 500) {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import Handlebars from "handlebars";
 import { AppError, errnoOf, messageOf } from "../lib/errors.ts";
 import { templateFault } from "./fault.ts";
-import { helpers } from "./helpers.ts";
+import { helpers } from "./quoting.ts";
 import { strictProgram, text } from "./strict-program.ts";
 
 /** The Handlebars templates of one directory. */
@@ -17,7 +17,7 @@ type Compiled = { version: string; run: (view: object) => string };
 /**
  * A template is compiled when first used and again when its file has changed. Strict: a variable that the view has not
  * is a fault, never an empty place in the output; in `{{#if}}` and `{{#each}}` too, so a view says `null` or `false`
- * where there may be nothing. Nothing is escaped, as none of this is HTML: a template quotes with a helper (helpers.ts).
+ * where there may be nothing. Nothing is escaped, as none of this is HTML: a template quotes with a helper (quoting.ts).
  *
  * `shownAs` is what faults call the directory.
  */

@@ -1,5 +1,5 @@
 import Handlebars from "handlebars";
-import { helpers } from "./helpers.ts";
+import { helpers } from "./quoting.ts";
 
 /**
  * A template's syntax tree, stricter than Handlebars' own strict mode, which looks at `{{name}}` only:

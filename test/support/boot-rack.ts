@@ -4,13 +4,10 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import express from "express";
 import { BootDesk } from "../../server/boot/boot-desk.ts";
 import { bootUrls } from "../../server/boot/boot-urls.ts";
 import { Credentials } from "../../server/boot/credentials.ts";
-import { bootRoutes } from "../../server/http/boot-routes.ts";
-import { nodeRoutes } from "../../server/http/node-routes.ts";
-import { plainProblemHandler, problemHandler } from "../../server/http/problem.ts";
+import { nodeFacingApp } from "../../server/http/node-app.ts";
 import { BootStore } from "../../server/inventory/boot-store.ts";
 import { SecretStore } from "../../server/inventory/secret-store.ts";
 import { silentLog } from "../../server/lib/log.ts";
@@ -76,23 +73,17 @@ export async function openBootRack(t: TestContext, state = temporaryDirectory(t)
     kernelArguments: ["site=1"],
     rootArgument: ({ root }) => `nfs4:10.0.1.1:${root}:ro,vers=4.1`,
   });
-  const app = express();
-  const overlay = (_: unknown, token: string): Promise<Uint8Array> =>
-    Promise.resolve(Buffer.from(`token=${token}`));
-  app.use(
-    bootRoutes({
-      directory,
-      credentials,
-      desk,
-      clock,
-      record: tracker.record,
-      loaderDirectory: files,
-      overlay,
-    }),
-  );
-  app.use("/boot", plainProblemHandler(silentLog));
-  app.use(nodeRoutes({ directory, credentials, tracker, clock, log: silentLog }));
-  app.use(problemHandler(silentLog));
+  const app = nodeFacingApp({
+    directory,
+    credentials,
+    desk,
+    tracker,
+    clock,
+    record: tracker.record,
+    log: silentLog,
+    loaderDirectory: files,
+    overlay: (_, token) => Promise.resolve(Buffer.from(`token=${token}`)),
+  });
   server.on("request", app);
   const close = async (): Promise<void> => {
     server.closeAllConnections();
