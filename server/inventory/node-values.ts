@@ -172,7 +172,7 @@ export function checkUnique(
 export function checkKernelArguments(values: readonly string[], faults: Faults): void {
   for (const value of values) {
     if (!/^[!-~]+$/.test(value))
-      faults.add("--kernel-arg", `${JSON.stringify(value)} is not one word of printable ASCII`);
-    else if (value.includes("${")) faults.add("--kernel-arg", `${value}: iPXE would expand \${…}`);
+      faults.add("--kernel-argument", `${JSON.stringify(value)} is not one word of printable ASCII`);
+    else if (value.includes("${")) faults.add("--kernel-argument", `${value}: iPXE would expand \${…}`);
   }
 }

@@ -71,8 +71,8 @@ test("every fault of a request is reported, and nothing is changed", async (t) =
     /^--ip: 10\.0\.1\.249 lies in the pool/,
     /^--group: there is no group gpu; there is compute/,
     /^--image: there is no image arch/,
-    /^--kernel-arg: "two words"/,
-    /^--kernel-arg: .*iPXE would expand/,
+    /^--kernel-argument: "two words"/,
+    /^--kernel-argument: .*iPXE would expand/,
     /^name: there already: n1/,
   ]) {
     assert.ok(
