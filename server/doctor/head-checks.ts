@@ -55,7 +55,7 @@ const loaders = [
   { file: "undionly.kpxe", firmware: "BIOS", state: fail, fix: debianPackage },
   { file: "snponly.efi", firmware: "UEFI x64", state: fail, fix: debianPackage },
   {
-    file: "snponly-arm64.efi",
+    file: "ipxe-arm64.efi",
     firmware: "UEFI arm64",
     state: warn,
     fix: `${debianPackage} (of Debian 13 or newer)`,

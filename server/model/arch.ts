@@ -15,10 +15,10 @@ const table: ReadonlyMap<number, Architecture> = new Map([
   [7, { name: "uefi-x64", transport: "tftp", loader: "snponly.efi" }],
   [9, { name: "uefi-x64", transport: "tftp", loader: "snponly.efi" }],
   [10, { name: "uefi-arm32", transport: "tftp" }],
-  [11, { name: "uefi-arm64", transport: "tftp", loader: "snponly-arm64.efi" }],
+  [11, { name: "uefi-arm64", transport: "tftp", loader: "ipxe-arm64.efi" }],
   [15, { name: "uefi-ia32-http", transport: "http" }],
   [16, { name: "uefi-x64-http", transport: "http", loader: "snponly.efi" }],
-  [19, { name: "uefi-arm64-http", transport: "http", loader: "snponly-arm64.efi" }],
+  [19, { name: "uefi-arm64-http", transport: "http", loader: "ipxe-arm64.efi" }],
 ]);
 
 /** The row of option 93's number; a number we do not know has a name and no loader. */

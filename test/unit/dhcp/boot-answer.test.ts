@@ -26,7 +26,7 @@ function firmware(vendorClass: string, architecture: number): Ask {
 for (const [name, loader] of [
   ["edk2-x64-pxe-discover", "boot/52-54-00-00-04-01/loader/snponly.efi"],
   ["edk2-x64-secureboot-discover", "boot/52-54-00-00-05-01/loader/snponly.efi"],
-  ["edk2-arm64-pxe-discover", "boot/52-54-00-00-0a-01/loader/snponly-arm64.efi"],
+  ["edk2-arm64-pxe-discover", "boot/52-54-00-00-0a-01/loader/ipxe-arm64.efi"],
 ] as const) {
   test(`${name}: loader by TFTP from the head, complete as a PXE offer`, () => {
     const outcome = new Scene().send(goldenPacket(name));
