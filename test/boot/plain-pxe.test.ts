@@ -37,29 +37,10 @@ test(
     const script = join(directory, "plain.ipxe");
     writeFileSync(script, plainRom);
     const console = join(directory, "console.log");
-    rack.spawn(rack.head, [
-      "qemu-system-x86_64",
-      ...[
-        "-machine",
-        "pc,graphics=off",
-        "-accel",
-        "tcg",
-        "-m",
-        "256",
-        "-display",
-        "none",
-        "-vga",
-        "none",
-        "-nodefaults",
-      ],
-      ...["-kernel", "/usr/lib/ipxe/ipxe.lkrn", "-initrd", script, "-serial", `file:${console}`],
-      ...[
-        "-netdev",
-        "tap,id=net0,ifname=tap0,script=no,downscript=no",
-        "-device",
-        `e1000,netdev=net0,mac=${mac},romfile=`,
-      ],
-    ]);
+    const machine = "-machine pc,graphics=off -accel tcg -m 256 -display none -vga none -nodefaults";
+    const card = `-netdev tap,id=net0,ifname=tap0,script=no,downscript=no -device e1000,netdev=net0,mac=${mac},romfile=`;
+    const rom = `-kernel /usr/lib/ipxe/ipxe.lkrn -initrd ${script} -serial file:${console}`;
+    rack.spawn(rack.head, ["qemu-system-x86_64", ...`${machine} ${rom} ${card}`.split(" ")]);
     const kinds = async (): Promise<string[]> => {
       const { events } = JSON.parse((await head.provision("events", "--json")).stdout) as EventsAnswer;
       return events.map((event) =>
