@@ -1,18 +1,35 @@
 import { existsSync } from "node:fs";
-import { networkInterfaces } from "node:os";
+import { execaSync } from "execa";
 import { AppError, type Fault } from "../lib/errors.ts";
 import { formatSubnet } from "../lib/ipv4.ts";
 import type { Config } from "./config.ts";
 
 /** What this machine has, as far as a configuration must fit it. */
 export type MachineNetwork = {
-  interfaces: Readonly<Record<string, readonly { address: string; cidr: string | null }[]>>;
+  /** IPv4 addresses by interface, whether or not its cable is plugged in. */
+  interfaces: Readonly<Record<string, readonly { address: string; cidr: string }[]>>;
   exists: (name: string) => boolean;
 };
 
+type IpLink = {
+  ifname: string;
+  addr_info: readonly { family: string; local: string; prefixlen: number }[];
+};
+
+/**
+ * Asks ip(8): Node's own list leaves out an interface without a carrier, and a head has to start while the rack's switch is
+ * still off.
+ */
 export function readMachineNetwork(): MachineNetwork {
+  const { stdout } = execaSync("ip", ["-json", "address", "show"]);
+  const links = JSON.parse(stdout) as readonly IpLink[];
   const interfaces = Object.fromEntries(
-    Object.entries(networkInterfaces()).map(([name, list]) => [name, list ?? []]),
+    links.map(({ ifname, addr_info: addresses }) => [
+      ifname,
+      addresses
+        .filter(({ family }) => family === "inet")
+        .map(({ local, prefixlen }) => ({ address: local, cidr: `${local}/${prefixlen}` })),
+    ]),
   );
   return { interfaces, exists: (name) => existsSync(`/sys/class/net/${name}`) };
 }
@@ -32,7 +49,7 @@ export function machineFaults(config: Config, machine: MachineNetwork): Fault[] 
   const own = machine.interfaces[named] ?? [];
   const match = own.find((entry) => entry.address === config.address);
   if (match === undefined) {
-    const has = own.length === 0 ? "no address, or is down" : own.map((entry) => entry.address).join(", ");
+    const has = own.length === 0 ? "no address" : own.map((entry) => entry.address).join(", ");
     return [
       {
         place: `${config.file}: address`,
@@ -40,7 +57,7 @@ export function machineFaults(config: Config, machine: MachineNetwork): Fault[] 
       },
     ];
   }
-  const bits = Number(match.cidr?.split("/")[1]);
+  const bits = Number(match.cidr.split("/")[1]);
   if (bits !== config.subnet.bits) {
     return [
       {

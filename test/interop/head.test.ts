@@ -217,6 +217,31 @@ test("an interface that is not there, and an address that is not its own: said b
   }
 });
 
+test("a head starts while its cable is out, and serves once it is in", async (t) => {
+  const { rack, head } = await rackWithHead(t, { clients: [] });
+  const { namespace } = rack.head;
+  const inside = (...argv: string[]): Promise<unknown> => rack.exec(rack.head, ["ip", ...argv]);
+  await inside("link", "add", "up0", "type", "veth", "peer", "name", "far0");
+  await inside("address", "add", "10.80.0.1/24", "brd", "+", "dev", "up0");
+  await inside("link", "set", "up0", "up");
+  const alone = createHeadProcess(rack, join(head.directory, "alone"), {
+    interface: "up0",
+    address: "10.80.0.1",
+    subnet: "10.80.0.0/24",
+    pool: "10.80.0.200-10.80.0.250",
+  });
+  t.after(() => alone.stop("SIGKILL"));
+  await alone.start();
+  await inside("link", "set", "far0", "up");
+  const far = { namespace, device: "far0", mac: "" };
+  const { stdout, stderr } = await rack.exec(
+    far,
+    ["busybox", "udhcpc", "-i", "far0", "-n", "-q", "-f", "-t", "8", "-T", "1", "-s", "/bin/true"],
+    { reject: false },
+  );
+  assert.match(stdout + stderr, /lease of 10\.80\.0\.2\d\d obtained/);
+});
+
 test("without the capabilities it needs, the head says which", async (t) => {
   const { rack, head } = await rackWithHead(t, { clients: [] });
   const { exitCode, stderr, stdout } = await rack.exec(
