@@ -9,8 +9,11 @@ export type Firmware = (typeof firmwares)[number];
 export const uefiCode = "/usr/share/OVMF/OVMF_CODE_4M.fd";
 export const uefiVariables = "/usr/share/OVMF/OVMF_VARS_4M.fd";
 
-/** QEMU's default ROM of the virtual card (Debian's `ipxe-qemu`): iPXE for BIOS, and for UEFI, where it is not used. */
-const biosCardRom = "/usr/lib/ipxe/qemu/efi-virtio.rom";
+/**
+ * QEMU's default ROM of the virtual card (Debian's `ipxe-qemu`, 12's place and 13's): iPXE for BIOS, and for UEFI, where
+ * it is not used. QEMU finds it by itself.
+ */
+const biosCardRom = ["/usr/lib/ipxe/qemu/efi-virtio.rom", "/usr/share/qemu/efi-virtio.rom"];
 
 /** Firmware files that are not there, each with the Debian package that has it. */
 export function missingFirmware(
@@ -18,13 +21,13 @@ export function missingFirmware(
   exists: (file: string) => boolean = existsSync,
 ): { file: string; debianPackage: string }[] {
   const needed = [
-    { firmware: "bios", file: biosCardRom, debianPackage: "ipxe-qemu" },
-    { firmware: "uefi", file: uefiCode, debianPackage: "ovmf" },
-    { firmware: "uefi", file: uefiVariables, debianPackage: "ovmf" },
+    { firmware: "bios", places: biosCardRom, debianPackage: "ipxe-qemu" },
+    { firmware: "uefi", places: [uefiCode], debianPackage: "ovmf" },
+    { firmware: "uefi", places: [uefiVariables], debianPackage: "ovmf" },
   ] as const;
   return needed
-    .filter(({ firmware, file }) => wanted.includes(firmware) && !exists(file))
-    .map(({ file, debianPackage }) => ({ file, debianPackage }));
+    .filter(({ firmware, places }) => wanted.includes(firmware) && !places.some(exists))
+    .map(({ places, debianPackage }) => ({ file: places.join(" or "), debianPackage }));
 }
 
 /** Firmware of each of `count` machines: the list, over and over. */

@@ -96,6 +96,11 @@ test("only the firmware that is used has to be there, and machines take theirs i
     ["ipxe-qemu"],
   );
   assert.deepEqual(
+    missingFirmware(["bios"], (file) => file === "/usr/share/qemu/efi-virtio.rom"),
+    [],
+    "where Debian 13 has it",
+  );
+  assert.deepEqual(
     [0, 1, 2, 3].map((index) => firmwareOf(["bios", "uefi"], index)),
     ["bios", "uefi", "bios", "uefi"],
   );
