@@ -50,6 +50,9 @@ export type LabContext = {
   say: (line: string) => void;
 };
 
+/** Longer than a signal takes from the kernel to our handler. */
+const interruptMs = 200;
+
 /**
  * Makes a lab: namespace, head, machines; waits until all nodes are up. When it fails or is interrupted nothing of it is
  * left, unless it failed and was to be kept.
@@ -68,7 +71,11 @@ export async function labUp(options: LabUpOptions, context: LabContext): Promise
   try {
     return await makeLab(paths, options, context);
   } catch (error) {
+    // Ctrl-C also reaches a process that has just been started and is not in a session of its own yet: its end may be
+    // seen a moment before our own handler is told.
+    await sleep(interruptMs);
     if (context.signal.aborted || !options.keep) await removeLab(paths);
+    context.signal.throwIfAborted();
     throw error;
   }
 }
