@@ -45,7 +45,7 @@ export async function prepareHead(
   options: { image: string; imageStore: string; accelerator: Accelerator },
 ): Promise<void> {
   mkdirSync(paths.headState, { mode: 0o700 });
-  mkdirSync(paths.shared);
+  mkdirSync(paths.shared, { recursive: true });
   chmodSync(paths.shared, 0o1777); // nodes' root is nobody there, and mkdir's mode is masked
   await run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", paths.namespace, "-f", paths.key]);
   writeFileSync(

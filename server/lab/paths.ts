@@ -1,6 +1,6 @@
 import { AppError } from "../lib/errors.ts";
 
-/** Where a lab keeps its things. Everything it makes is below `directory` or inside `namespace`. */
+/** Where a lab keeps its things. Everything it makes is below `directory`, below `exported`, or inside `namespace`. */
 export type LabPaths = {
   /** Empty for the lab that has no name. */
   name: string;
@@ -14,6 +14,9 @@ export type LabPaths = {
   socket: string;
   headLog: string;
   headState: string;
+  /** On a disk, where `directory` often is not: NFS-Ganesha exports no tmpfs. */
+  exported: string;
+  /** The nodes' /shared. */
   shared: string;
   /** Private key that every node lets in; `<key>.pub` beside it. */
   key: string;
@@ -45,7 +48,8 @@ export function labPaths(name: string): LabPaths {
     socket: `${directory}/api.sock`,
     headLog: `${directory}/head.log`,
     headState: `${directory}/state`,
-    shared: `${directory}/shared`,
+    exported: `/var/lib/provision/${full}`,
+    shared: `/var/lib/provision/${full}/shared`,
     key: `${directory}/key`,
     knownHosts: `${directory}/known_hosts`,
   };

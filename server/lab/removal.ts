@@ -9,11 +9,12 @@ const patienceMs = 10_000;
 
 /**
  * Ends and removes all that a lab consists of, from whatever is found: the namespace with every process in it, the
- * processes that the state names, the directory. Works after a crash at any moment, and twice.
+ * processes that the state names, the directories. Works after a crash at any moment, and twice.
  * @returns false when there was nothing
  */
 export async function removeLab(paths: LabPaths): Promise<boolean> {
-  const found = existsSync(paths.directory) || namespaceExists(paths.namespace);
+  const directories = [paths.exported, paths.directory];
+  const found = directories.some((directory) => existsSync(directory)) || namespaceExists(paths.namespace);
   const state = readState(paths.state);
   await endMaker(state);
   // Machines first, without ado; the head is given time to stop its NFS server.
@@ -25,7 +26,7 @@ export async function removeLab(paths: LabPaths): Promise<boolean> {
     await endProcesses(await processesIn(paths.namespace), patienceMs);
     await removeNetwork(paths.namespace);
   }
-  rmSync(paths.directory, { recursive: true, force: true });
+  for (const directory of directories) rmSync(directory, { recursive: true, force: true });
   return found;
 }
 

@@ -96,14 +96,14 @@ export function namespaceInode(paths: LabPaths): number | undefined {
 
 /** Everything of a lab that is still there, one line each. */
 export function tracesOf(
-  { namespace, directory }: LabPaths,
+  { namespace, directory, exported }: LabPaths,
   before: MachineBefore,
   inode?: number,
 ): string[] {
   const mounts = readFileSync("/proc/self/mountinfo", "utf8").split("\n");
   const devices = readdirSync("/sys/class/net").filter((name) => /^(?:tap|br)\d/.test(name));
   return [
-    ...(existsSync(directory) ? [`directory ${directory}`] : []),
+    ...[directory, exported].filter((each) => existsSync(each)).map((each) => `directory ${each}`),
     ...(existsSync(`/run/netns/${namespace}`) ? [`namespace ${namespace}`] : []),
     ...processesOf(namespace, inode),
     ...mounts.filter((line) => line.includes(namespace)).map((line) => `mount ${line}`),
