@@ -14,6 +14,8 @@ export type ServersFound = {
   ganesha: {
     /** Path of ganesha.nfsd. */
     program?: string;
+    /** The first number of its version: Debian 12 has 4, Debian 13 has 6. */
+    release?: number;
     /** Its VFS module, a package of its own. */
     vfs: boolean;
   };

@@ -1,11 +1,16 @@
 import { formatSubnet } from "../lib/ipv4.ts";
 import { type ExportedDirectory, type NfsExports, nobodyId } from "./exports.ts";
 
+// From release 6 it ends where it may not mark itself as serving file systems (PR_SET_IO_FLUSHER, CAP_SYS_RESOURCE), as in
+// many containers. Release 4 ends where it reads this.
+const flusherOption = `
+  Allow_Set_Io_Flusher_Fail = true;`;
+
 /**
  * The configuration of NFS-Ganesha (ganesha-config(8), ganesha-core-config(8), ganesha-export-config(8)). NFSv4 only: it
  * then needs neither rpcbind nor rpc.statd.
  */
-export function ganeshaConfig(exports: NfsExports, recoveryDirectory: string): string {
+export function ganeshaConfig(exports: NfsExports, recoveryDirectory: string, release = 0): string {
   return `# Written by provision at every start; changes are lost.
 NFS_CORE_PARAM {
   Protocols = 4;
@@ -14,7 +19,7 @@ NFS_CORE_PARAM {
   Enable_UDP = false;
   Enable_NLM = false;
   Enable_RQUOTA = false;
-  Clustered = false;
+  Clustered = false;${release >= 6 ? flusherOption : ""}
   RPC_Ioq_ThrdMax = 64;
 }
 NFS_KRB5 {

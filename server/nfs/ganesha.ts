@@ -11,6 +11,7 @@ import { ganeshaConfig } from "./ganesha-config.ts";
 /** NFS-Ganesha, in the foreground. Everything it writes lies in `directory`. */
 export function ganeshaBackend(options: {
   program: string;
+  release?: number;
   exports: NfsExports;
   directory: string;
 }): NfsBackend {
@@ -21,7 +22,7 @@ export function ganeshaBackend(options: {
     pid: path.join(directory, "ganesha.pid"),
     recovery: path.join(directory, "recovery"),
   };
-  const text = ganeshaConfig(exports, files.recovery);
+  const text = ganeshaConfig(exports, files.recovery, options.release);
   return {
     name: "ganesha",
     command: { file: program, args: ["-F", "-f", files.config, "-L", files.log, "-p", files.pid] },

@@ -88,7 +88,7 @@ async function makeSupervisor(
   const found = await findServers(searchPath, run);
   const name = chooseBackend(config.nfs.backend, found);
   const backends: Record<BackendName, NfsBackend> = {
-    ganesha: ganeshaBackend({ program: found.ganesha.program ?? "ganesha.nfsd", exports, directory }),
+    ganesha: ganeshaBackend({ program: "ganesha.nfsd", ...found.ganesha, exports, directory }),
     kernel: kernelBackend({ exports, directory, run }),
   };
   const backend = backends[name];

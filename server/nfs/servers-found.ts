@@ -6,6 +6,7 @@ import type { ServersFound } from "./choice.ts";
 /** Looks at what is installed. */
 export async function findServers(searchPath: string, run: Run): Promise<ServersFound> {
   const program = findProgram("ganesha.nfsd", searchPath);
+  const release = program === undefined ? undefined : await releaseOf(program, run);
   return {
     kernel: {
       module: await hasModule(run),
@@ -16,9 +17,21 @@ export async function findServers(searchPath: string, run: Run): Promise<Servers
     },
     ganesha: {
       ...(program === undefined ? {} : { program }),
+      ...(release === undefined ? {} : { release }),
       vfs: globSync("/usr/lib/{,*/}ganesha/libfsalvfs.so").length > 0,
     },
   };
+}
+
+/** `NFS-Ganesha Release = V6.5`: 6. */
+async function releaseOf(program: string, run: Run): Promise<number | undefined> {
+  try {
+    const { output } = await run({ file: program, args: ["-v"] });
+    const major = /\bRelease = V(\d+)/.exec(output)?.[1];
+    return major === undefined ? undefined : Number(major);
+  } catch {
+    return undefined; // the start will fail and say why
+  }
 }
 
 /** An administrator's programs are not on everybody's PATH. */

@@ -49,4 +49,11 @@ describe("Ganesha's configuration", () => {
       assert.equal(block.match(/PrivilegedPort = true;/g)?.length, 2);
     }
   });
+
+  it("lets release 6 go on where it may not mark itself, in a word that release 4 does not know", () => {
+    const option = /^ {2}Allow_Set_Io_Flusher_Fail = true;$/m;
+    assert.doesNotMatch(text, option);
+    assert.doesNotMatch(ganeshaConfig(exports, "/r", 4), option);
+    assert.match(ganeshaConfig(exports, "/r", 6), option);
+  });
 });
