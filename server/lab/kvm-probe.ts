@@ -41,8 +41,14 @@ export function verdict(result: {
   if (result.exitCode === provenStatus) return { accelerator: "kvm", reason: "KVM booted a test sector" };
   const why = result.timedOut
     ? `KVM did not get through a test sector within ${probeMs / 1000} s`
-    : `KVM failed on a test sector: ${result.stderr.trim().split("\n").at(-1) ?? ""}`;
+    : `KVM failed on a test sector: ${lastLine(result.stderr)}`;
   return { accelerator: "tcg", reason: why };
+}
+
+/** What QEMU said last, without its name and not at any length. */
+function lastLine(stderr: string): string {
+  const line = stderr.trim().split("\n").at(-1) ?? "";
+  return line.replace(/^qemu-system-\S+: /, "").slice(0, 120);
 }
 
 function probeArguments(image: string): string[] {
