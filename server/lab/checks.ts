@@ -3,7 +3,7 @@ import { AppError, type Fault } from "../lib/errors.ts";
 import type { ImageVersion } from "../model/image.ts";
 import { type Firmware, missingFirmware } from "./firmware.ts";
 import { qemuProgram } from "./machine.ts";
-import { findProgram } from "./processes.ts";
+import { findProgram } from "../system/processes.ts";
 import { codeBufferMiB } from "./qemu.ts";
 
 /** What a lab needs of the machine it runs on. */

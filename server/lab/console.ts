@@ -2,7 +2,7 @@ import { connect } from "node:net";
 import { AppError, messageOf } from "../lib/errors.ts";
 import { findMachine } from "./machines.ts";
 import { labPaths, machinePaths } from "./paths.ts";
-import { isRunning, lastLines } from "./processes.ts";
+import { isRunning, lastLines } from "../system/processes.ts";
 
 /** Ctrl-], as telnet has it. */
 const escapeByte = 0x1d;

@@ -1,5 +1,4 @@
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { setTimeout as sleep } from "node:timers/promises";
 import { renderConfigFile } from "../config/template.ts";
 import { AppError } from "../lib/errors.ts";
 import type {
@@ -11,17 +10,9 @@ import type {
 } from "../model/answers.ts";
 import { labNetwork } from "./addresses.ts";
 import { labKernelArguments } from "./kernel-arguments.ts";
-import { inNamespace } from "./network.ts";
+import { startHead, waitForHead } from "../system/head-process.ts";
 import type { LabPaths } from "./paths.ts";
-import {
-  isRunning,
-  lastLines,
-  type ProcessIdentity,
-  run,
-  signalProcess,
-  startDetached,
-  waitForEnd,
-} from "./processes.ts";
+import { isRunning, run, signalProcess, waitForEnd } from "../system/processes.ts";
 import { changeState, openState } from "./state.ts";
 import type { Accelerator } from "./qemu.ts";
 
@@ -35,9 +26,6 @@ export type LabHead = {
 
 /** Speaks to the head that listens on a socket. */
 export type ConnectHead = (socket: string) => LabHead;
-
-/** A head takes some seconds on a slow machine; its NFS server a few more. */
-const startTimeoutMs = 60_000;
 
 /** Key pair, directories and configuration of the lab's head. */
 export async function prepareHead(
@@ -74,11 +62,17 @@ export async function bringUpHead(
   context: { checkout: string; connectHead: ConnectHead; signal: AbortSignal },
 ): Promise<LabHead> {
   if (isRunning(openState(paths).head)) throw new AppError("conflict", "the lab's head runs already");
-  const argv = [`${context.checkout}/scripts/provision`, "serve", "--config", paths.config];
-  const head = await startDetached(inNamespace(paths.namespace, argv), paths.headLog);
+  const place = {
+    name: "the lab's head",
+    checkout: context.checkout,
+    namespace: paths.namespace,
+    config: paths.config,
+    log: paths.headLog,
+  };
+  const head = await startHead(place);
   changeState(paths.state, (state) => ({ ...state, head }));
   const client = context.connectHead(paths.socket);
-  await waitForHead(paths, head, client, context.signal);
+  await waitForHead(place, head, () => client.status(), context.signal);
   return client;
 }
 
@@ -89,37 +83,4 @@ export async function killHead(paths: LabPaths): Promise<void> {
     throw new AppError("conflict", "the lab's head does not run");
   }
   await waitForEnd([head], 10_000);
-}
-
-/** Waits until the head and all of its parts serve. @throws AppError with the end of its log when it does not come */
-async function waitForHead(
-  paths: LabPaths,
-  head: ProcessIdentity,
-  client: LabHead,
-  signal: AbortSignal,
-): Promise<void> {
-  const deadline = performance.now() + startTimeoutMs;
-  let last: unknown;
-  for (;;) {
-    signal.throwIfAborted();
-    if (!isRunning(head)) throw headFailure(paths, "the lab's head ended");
-    if (performance.now() > deadline) {
-      throw headFailure(paths, `the lab's head does not serve after ${startTimeoutMs / 1000} s`, last);
-    }
-    try {
-      const { parts } = await client.status();
-      if (parts.every((part) => part.state === "running")) return;
-    } catch (error) {
-      last = error; // it does not listen yet
-    }
-    await sleep(200, undefined, { signal });
-  }
-}
-
-function headFailure(paths: LabPaths, message: string, cause?: unknown): AppError {
-  const log = lastLines(paths.headLog, 8);
-  return new AppError("unavailable", message, {
-    faults: log === "" ? [] : [{ place: paths.headLog, message: `the end of its log:\n${log}` }],
-    cause,
-  });
 }

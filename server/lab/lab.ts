@@ -9,9 +9,11 @@ import { bringUpHead, type ConnectHead, killHead, prepareHead } from "./head.ts"
 import { type Acceleration, probeAcceleration } from "./kvm-probe.ts";
 import { qemuProgram } from "./machine.ts";
 import { addMachine, newMachine, registerMachine } from "./machines.ts";
-import { inNamespace, makeNetwork, namespaceExists } from "./network.ts";
+import { makeNetwork } from "./network.ts";
+import { headFailure } from "../system/head-process.ts";
+import { inNamespace, namespaceExists } from "../system/namespace.ts";
 import { type LabPaths, labPaths, machinePaths, nameFlag } from "./paths.ts";
-import { identify, isRunning, lastLines, startDetached } from "./processes.ts";
+import { identify, isRunning, lastLines, startDetached } from "../system/processes.ts";
 import type { Accelerator } from "./qemu.ts";
 import { removeLab } from "./removal.ts";
 import { changeState, openState, readState, writeState } from "./state.ts";
@@ -185,9 +187,7 @@ async function watchUntilUp(
     progress(status, elapsedMs);
     if (allUp(status)) return status;
     if (status.head === "stopped" && !isRunning(readState(paths.state)?.head)) {
-      throw new AppError("unavailable", "the lab's head ended", {
-        faults: [{ place: paths.headLog, message: `the end of its log:\n${lastLines(paths.headLog, 8)}` }],
-      });
+      throw headFailure({ log: paths.headLog }, "the lab's head ended");
     }
     const off = status.nodes.filter(({ state }) => state === "off");
     if (off.length > 0) throw stopped(paths, options, off, "went off");

@@ -4,9 +4,9 @@ import { AppError } from "../lib/errors.ts";
 import { tapName } from "./addresses.ts";
 import { controlMachine } from "./control.ts";
 import { uefiVariables } from "./firmware.ts";
-import { inNamespace } from "./network.ts";
+import { inNamespace } from "../system/namespace.ts";
 import { type LabPaths, machinePaths } from "./paths.ts";
-import { isRunning, lastLines, signalProcess, startDetached, waitForEnd } from "./processes.ts";
+import { isRunning, lastLines, signalProcess, startDetached, waitForEnd } from "../system/processes.ts";
 import { qemuArguments } from "./qemu.ts";
 import type { LabMachine, LabState } from "./state.ts";
 

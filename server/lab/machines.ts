@@ -6,7 +6,7 @@ import type { ConnectHead, LabHead } from "./head.ts";
 import { resetMachine, switchOff, switchOn } from "./machine.ts";
 import { makeTap } from "./network.ts";
 import { type LabPaths, labPaths, nameFlag } from "./paths.ts";
-import { isRunning } from "./processes.ts";
+import { isRunning } from "../system/processes.ts";
 import { changeState, freeIndex, type LabMachine, type LabState, openState, withMachine } from "./state.ts";
 
 /** A machine before it was ever switched on. */

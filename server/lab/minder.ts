@@ -2,7 +2,7 @@ import { existsSync, statSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { resetMachine } from "./machine.ts";
 import { labPaths, machinePaths } from "./paths.ts";
-import { isRunning, lastLines } from "./processes.ts";
+import { isRunning, lastLines } from "../system/processes.ts";
 import { readState } from "./state.ts";
 
 /**

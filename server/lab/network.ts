@@ -1,6 +1,5 @@
-import { readdirSync } from "node:fs";
 import { labNetwork } from "./addresses.ts";
-import { identify, type ProcessIdentity, run } from "./processes.ts";
+import { run } from "../system/processes.ts";
 
 /** Makes the namespace with its bridge. Command lines, in order. */
 export function networkCommands(namespace: string): string[][] {
@@ -25,34 +24,10 @@ export function tapCommands(namespace: string, tap: string): string[][] {
   ];
 }
 
-/** A command line that runs inside the namespace. */
-export function inNamespace(namespace: string, argv: readonly string[]): string[] {
-  return ["ip", "netns", "exec", namespace, ...argv];
-}
-
 export async function makeNetwork(namespace: string): Promise<void> {
   for (const argv of networkCommands(namespace)) await run(argv);
 }
 
 export async function makeTap(namespace: string, tap: string): Promise<void> {
   for (const argv of tapCommands(namespace, tap)) await run(argv);
-}
-
-export function namespaceExists(namespace: string): boolean {
-  try {
-    return readdirSync("/run/netns").includes(namespace);
-  } catch {
-    return false; // no namespace was ever made here
-  }
-}
-
-/** Every process in the namespace: only what a lab started can be there. */
-export async function processesIn(namespace: string): Promise<ProcessIdentity[]> {
-  const pids = (await run(["ip", "netns", "pids", namespace])).split("\n").map(Number);
-  return pids.flatMap((pid) => (pid > 0 ? (identify(pid) ?? []) : []));
-}
-
-/** Its devices go with it. */
-export async function removeNetwork(namespace: string): Promise<void> {
-  await run(["ip", "netns", "delete", namespace]);
 }

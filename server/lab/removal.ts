@@ -1,7 +1,13 @@
 import { existsSync, rmSync } from "node:fs";
-import { namespaceExists, processesIn, removeNetwork } from "./network.ts";
+import { namespaceExists, processesIn, removeNamespace } from "../system/namespace.ts";
 import type { LabPaths } from "./paths.ts";
-import { endProcesses, isRunning, type ProcessIdentity, signalProcess, waitForEnd } from "./processes.ts";
+import {
+  endProcesses,
+  isRunning,
+  type ProcessIdentity,
+  signalProcess,
+  waitForEnd,
+} from "../system/processes.ts";
 import { type LabState, readState } from "./state.ts";
 
 /** How long the head may take to stop its parts in order. */
@@ -24,7 +30,7 @@ export async function removeLab(paths: LabPaths): Promise<boolean> {
   await waitForEnd(machines, patienceMs);
   if (namespaceExists(paths.namespace)) {
     await endProcesses(await processesIn(paths.namespace), patienceMs);
-    await removeNetwork(paths.namespace);
+    await removeNamespace(paths.namespace);
   }
   for (const directory of directories) rmSync(directory, { recursive: true, force: true });
   return found;

@@ -3,7 +3,7 @@ import { execa } from "execa";
 import { AppError } from "../lib/errors.ts";
 import type { NodeAnswer } from "../model/answers.ts";
 import type { ConnectHead } from "./head.ts";
-import { inNamespace } from "./network.ts";
+import { inNamespace } from "../system/namespace.ts";
 import { type LabPaths, labPaths } from "./paths.ts";
 import { openState } from "./state.ts";
 

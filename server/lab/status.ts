@@ -3,7 +3,7 @@ import { type BootStep, bootSteps, type Phase, stepIndex } from "../model/phase.
 import type { Firmware } from "./firmware.ts";
 import type { ConnectHead } from "./head.ts";
 import type { LabPaths } from "./paths.ts";
-import { isRunning } from "./processes.ts";
+import { isRunning } from "../system/processes.ts";
 import type { LabMachine, LabState } from "./state.ts";
 
 /**

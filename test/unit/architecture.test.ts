@@ -39,7 +39,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "server/inventory",
     "server/nfs",
   ],
-  "server/lab": ["server/lib", "server/model", "server/config", "server/net"],
+  "server/system": ["server/lib", "server/model"],
+  "server/lab": ["server/lib", "server/model", "server/config", "server/net", "server/system"],
 };
 
 /** Rooms that put the others together. */

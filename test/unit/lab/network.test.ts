@@ -4,7 +4,8 @@ import { parseConfig } from "../../../server/config/load.ts";
 import { renderConfigFile } from "../../../server/config/template.ts";
 import { labNetwork } from "../../../server/lab/addresses.ts";
 import { labKernelArguments } from "../../../server/lab/kernel-arguments.ts";
-import { inNamespace, networkCommands, tapCommands } from "../../../server/lab/network.ts";
+import { networkCommands, tapCommands } from "../../../server/lab/network.ts";
+import { inNamespace } from "../../../server/system/namespace.ts";
 
 test("everything is made inside the namespace, so that removing it removes all", () => {
   const [first, ...rest] = networkCommands("provision-lab-x");

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { machineMac } from "../../../server/lab/addresses.ts";
 import { newMachine } from "../../../server/lab/machines.ts";
 import { labPaths } from "../../../server/lab/paths.ts";
-import { identify } from "../../../server/lab/processes.ts";
+import { identify } from "../../../server/system/processes.ts";
 import { knownHosts, sshArguments } from "../../../server/lab/ssh.ts";
 import { splitAtEscape } from "../../../server/lab/console.ts";
 import type { ConnectHead, LabHead } from "../../../server/lab/head.ts";

@@ -14,7 +14,7 @@ import {
   signalProcess,
   startDetached,
   waitForEnd,
-} from "../../../server/lab/processes.ts";
+} from "../../../server/system/processes.ts";
 import { AppError } from "../../../server/lib/errors.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "provision-lab-processes-"));
