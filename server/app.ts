@@ -50,6 +50,7 @@ export async function createHead(
   });
   const tftpFiles = createTftpFiles({
     desk,
+    directory,
     clock,
     record: tracker.record,
     openLoader: (path) => openConfined(config.loaderDirectory, path),

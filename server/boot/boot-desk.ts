@@ -1,6 +1,6 @@
 import type { Clock } from "../lib/clock.ts";
-import type { Mac } from "../lib/mac.ts";
 import type { Record as RecordEvent } from "../model/boot-event.ts";
+import { type BootIdentity, identityOf, nodeOfIdentity, subjectOf } from "../model/boot-identity.ts";
 import type { Directory } from "../model/directory.ts";
 import type { ImageCatalog, ImageVersion } from "../model/image.ts";
 import type { ClusterNode } from "../model/node.ts";
@@ -45,17 +45,18 @@ export class BootDesk {
     return kernelArguments({ node, image, directory, siteArguments, rootArgument: rootArgument(image) });
   }
 
-  /** Begins a boot of the machine with this port, and is its script. */
-  async beginBoot(mac: Mac): Promise<string> {
+  /** Begins a boot of this machine, and is its script. */
+  async beginBoot(asked: BootIdentity): Promise<string> {
     const { directory, credentials, record, clock } = this.#parts;
-    const node = directory.byMac(mac);
-    if (node === undefined) return this.#tell({ kind: "wait", mac }, false);
+    const node = nodeOfIdentity(asked, directory);
+    if (node === undefined) return this.#tell({ kind: "wait", machine: asked });
+    const machine = identityOf(asked.mac, node);
     const { reference, image } = this.planOf(node);
     if (image === undefined) {
-      const text = this.#tell({ kind: "no-image", mac, node, reference }, true);
+      const text = this.#tell({ kind: "no-image", machine, node, reference });
       record({
         kind: "refused",
-        mac,
+        ...subjectOf(machine.mac, node),
         atMs: clock.nowMs(),
         step: "script",
         message: `the image ${reference} is not in the store`,
@@ -63,10 +64,14 @@ export class BootDesk {
       return text;
     }
     const nonce = await credentials.beginBoot(node);
-    return this.#tell(
-      { kind: "boot", mac, node, image, nonce, arguments: this.argumentsOf(node, image) },
-      true,
-    );
+    return this.#tell({
+      kind: "boot",
+      machine,
+      node,
+      image,
+      nonce,
+      arguments: this.argumentsOf(node, image),
+    });
   }
 
   /** The script as this node would be given it. Begins nothing. */
@@ -75,17 +80,31 @@ export class BootDesk {
     const { reference, image } = this.planOf(node);
     if (mac === undefined)
       return `# ${node.name} has no MAC address, so no machine is given a script as it\n`;
+    const machine = { mac };
     return this.#render(
       image === undefined
-        ? { kind: "no-image", mac, node, reference }
-        : { kind: "boot", mac, node, image, nonce: previewNonce, arguments: this.argumentsOf(node, image) },
+        ? { kind: "no-image", machine, node, reference }
+        : {
+            kind: "boot",
+            machine,
+            node,
+            image,
+            nonce: previewNonce,
+            arguments: this.argumentsOf(node, image),
+          },
     );
   }
 
-  #tell(answer: ScriptAnswer, known: boolean): string {
+  #tell(answer: ScriptAnswer): string {
     const text = this.#render(answer);
     const { record, clock } = this.#parts;
-    record({ kind: "script", mac: answer.mac, atMs: clock.nowMs(), bytes: Buffer.byteLength(text), known });
+    record({
+      kind: "script",
+      ...subjectOf(answer.machine.mac, answer.kind === "wait" ? undefined : answer.node),
+      atMs: clock.nowMs(),
+      bytes: Buffer.byteLength(text),
+      known: answer.kind !== "wait",
+    });
     return text;
   }
 

@@ -1,5 +1,6 @@
 import { assertNever } from "../lib/assert.ts";
-import { hyphenated, type Mac } from "../lib/mac.ts";
+import { hyphenated } from "../lib/mac.ts";
+import type { BootIdentity } from "../model/boot-identity.ts";
 import type { ImageVersion } from "../model/image.ts";
 import type { ClusterNode } from "../model/node.ts";
 import type { BootUrls } from "./boot-urls.ts";
@@ -8,14 +9,14 @@ import type { BootUrls } from "./boot-urls.ts";
 export type ScriptAnswer =
   | {
       kind: "boot";
-      mac: Mac;
+      machine: BootIdentity;
       node: ClusterNode;
       image: ImageVersion;
       nonce: string;
       arguments: readonly string[];
     }
-  | { kind: "no-image"; mac: Mac; node: ClusterNode; reference: string }
-  | { kind: "wait"; mac: Mac };
+  | { kind: "no-image"; machine: BootIdentity; node: ClusterNode; reference: string }
+  | { kind: "wait"; machine: BootIdentity };
 
 /** How long a machine that waits sleeps between two questions. */
 const waitSeconds = 5;
@@ -24,14 +25,14 @@ const waitSeconds = 5;
 export function scriptView(answer: ScriptAnswer, urls: BootUrls): { template: string; view: object } {
   const always = {
     head: urls.base,
-    scriptUrl: urls.script(answer.mac),
-    mac: answer.mac,
+    scriptUrl: urls.script(answer.machine),
+    mac: answer.machine.mac,
     seconds: waitSeconds,
   };
   switch (answer.kind) {
     case "boot": {
-      const { mac, nonce, node, image } = answer;
-      const url = (file: "kernel" | "initrd" | "overlay"): string => urls.file(mac, nonce, file);
+      const { machine, nonce, node, image } = answer;
+      const url = (file: "kernel" | "initrd" | "overlay"): string => urls.file(machine, nonce, file);
       return {
         template: "boot.ipxe",
         view: {
@@ -42,7 +43,7 @@ export function scriptView(answer: ScriptAnswer, urls: BootUrls): { template: st
           initrdUrl: url("initrd"),
           overlayUrl: url("overlay"),
           // PXELINUX's way to tell the initrd which of the machine's ports booted it.
-          arguments: [...answer.arguments, `BOOTIF=01-${hyphenated(mac)}`].join(" "),
+          arguments: [...answer.arguments, `BOOTIF=01-${hyphenated(machine.mac)}`].join(" "),
         },
       };
     }

@@ -1,41 +1,57 @@
-import { hyphenated, type Mac, parseMac } from "../lib/mac.ts";
+import { hyphenated, parseMac } from "../lib/mac.ts";
+import type { BootIdentity } from "../model/boot-identity.ts";
+import { isNodeName } from "../model/node.ts";
 
-/** Every URL and path of a boot. A machine's identity is in it: its port's MAC, and the number of this boot. */
+/** Every URL and path of a boot. The machine's identity is in it, and the number of this boot. */
 export type BootUrls = {
   /** `http://10.0.1.1:8080` */
   base: string;
-  script: (mac: Mac) => string;
-  file: (mac: Mac, nonce: string, file: "kernel" | "initrd" | "overlay") => string;
+  script: (machine: BootIdentity) => string;
+  file: (machine: BootIdentity, nonce: string, file: "kernel" | "initrd" | "overlay") => string;
   /** For UEFI HTTP Boot. */
-  loader: (mac: Mac, file: string) => string;
+  loader: (machine: BootIdentity, file: string) => string;
   /** The same, as a path for TFTP. */
-  loaderPath: (mac: Mac, file: string) => string;
+  loaderPath: (machine: BootIdentity, file: string) => string;
 };
 
 /** Port 80 is left out: some firmware cannot read it in a URL. */
 export function bootUrls(address: string, port: number): BootUrls {
   const base = port === 80 ? `http://${address}` : `http://${address}:${port}`;
-  const own = (mac: Mac): string => `boot/${hyphenated(mac)}`;
+  const own = (machine: BootIdentity): string => `boot/${identitySegment(machine)}`;
   return {
     base,
-    script: (mac) => `${base}/${own(mac)}/script.ipxe`,
-    file: (mac, nonce, file) => `${base}/${own(mac)}/${nonce}/${file}`,
-    loader: (mac, file) => `${base}/${own(mac)}/loader/${file}`,
-    loaderPath: (mac, file) => `${own(mac)}/loader/${file}`,
+    script: (machine) => `${base}/${own(machine)}/script.ipxe`,
+    file: (machine, nonce, file) => `${base}/${own(machine)}/${nonce}/${file}`,
+    loader: (machine, file) => `${base}/${own(machine)}/loader/${file}`,
+    loaderPath: (machine, file) => `${own(machine)}/loader/${file}`,
   };
 }
 
-/** What a machine asks for by a path of its own. */
-export type OwnPath = { mac: Mac; file: { kind: "script" } | { kind: "loader"; name: string } };
+/** The segment after `boot/`: `52-54-00-aa-00-01`, or `52-54-00-aa-00-01~n012` for a machine not known by its port. */
+function identitySegment({ mac, name }: BootIdentity): string {
+  return name === undefined ? hyphenated(mac) : `${hyphenated(mac)}~${name}`;
+}
 
-/** Reads `boot/MAC/script.ipxe` and `boot/MAC/loader/FILE`, with or without slashes before; undefined for any other path. */
+/** Reads that segment; undefined when it is none. The one reader of it, for HTTP and TFTP. */
+export function readIdentity(segment: string): BootIdentity | undefined {
+  const [port = "", name, ...rest] = segment.split("~");
+  const mac = parseMac(port);
+  if (mac === undefined || rest.length > 0) return undefined;
+  if (name === undefined) return { mac };
+  return isNodeName(name) ? { mac, name } : undefined;
+}
+
+/** What a machine asks for by a path of its own. */
+export type OwnPath = { machine: BootIdentity; file: { kind: "script" } | { kind: "loader"; name: string } };
+
+/** Reads `boot/IDENTITY/script.ipxe` and `boot/IDENTITY/loader/FILE`, with or without slashes before; undefined for any other path. */
 export function readOwnPath(path: string): OwnPath | undefined {
   const match =
-    /^\/*boot\/(?<mac>[0-9a-fA-F:-]{17})\/(?:(?<script>script\.ipxe)|loader\/(?<name>[A-Za-z0-9._-]+))$/.exec(
+    /^\/*boot\/(?<machine>[^/]{12,81})\/(?:(?<script>script\.ipxe)|loader\/(?<name>[A-Za-z0-9._-]+))$/.exec(
       path,
     )?.groups;
-  const mac = parseMac(match?.["mac"] ?? "");
-  if (match === undefined || mac === undefined) return undefined;
+  const machine = readIdentity(match?.["machine"] ?? "");
+  if (match === undefined || machine === undefined) return undefined;
   const name = match["name"];
-  return { mac, file: name === undefined ? { kind: "script" } : { kind: "loader", name } };
+  return { machine, file: name === undefined ? { kind: "script" } : { kind: "loader", name } };
 }

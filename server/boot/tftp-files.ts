@@ -1,12 +1,14 @@
 import { loaderFiles } from "../model/arch.ts";
 import type { Clock } from "../lib/clock.ts";
-import type { Mac } from "../lib/mac.ts";
-import type { Record as RecordEvent } from "../model/boot-event.ts";
+import type { Record as RecordEvent, Subject } from "../model/boot-event.ts";
+import { type BootIdentity, nodeOfIdentity, subjectOf } from "../model/boot-identity.ts";
+import type { Directory } from "../model/directory.ts";
 import type { BootDesk } from "./boot-desk.ts";
 import { readOwnPath } from "./boot-urls.ts";
 
 export type TftpFilesParts<File> = {
   desk: BootDesk;
+  directory: Directory;
   record: RecordEvent;
   clock: Clock;
   /** Opens a file below the loader directory and nowhere else. */
@@ -16,7 +18,7 @@ export type TftpFilesParts<File> = {
 
 export type TftpFiles<File> = {
   /**
-   * What TFTP serves: `boot/MAC/loader/FILE` and `boot/MAC/script.ipxe`, for a loader without HTTP, each known as that
+   * What TFTP serves: `boot/MACHINE/loader/FILE` and `boot/MACHINE/script.ipxe`, for a loader without HTTP, each known as that
    * machine's; and the loader directory's own files, for machines whose DHCP server is another.
    */
   open: (path: string) => Promise<File | undefined>;
@@ -25,11 +27,13 @@ export type TftpFiles<File> = {
 };
 
 export function createTftpFiles<File>(parts: TftpFilesParts<File>): TftpFiles<File> {
-  const refuse = (mac: Mac, name: string): void => {
+  const subject = (machine: BootIdentity): Subject =>
+    subjectOf(machine.mac, nodeOfIdentity(machine, parts.directory));
+  const refuse = (machine: BootIdentity, name: string): void => {
     const { record, clock } = parts;
     record({
       kind: "refused",
-      mac,
+      ...subject(machine),
       atMs: clock.nowMs(),
       step: "loader",
       message: `the boot loader ${name} is missing`,
@@ -39,10 +43,10 @@ export function createTftpFiles<File>(parts: TftpFilesParts<File>): TftpFiles<Fi
     open: async (path) => {
       const own = readOwnPath(path);
       if (own === undefined) return parts.openLoader(path);
-      if (own.file.kind === "script") return parts.fromText(await parts.desk.beginBoot(own.mac));
+      if (own.file.kind === "script") return parts.fromText(await parts.desk.beginBoot(own.machine));
       const file = await parts.openLoader(own.file.name);
       // Loaders look for further files beside themselves (iPXE: autoexec.ipxe); only what we name must be there.
-      if (file === undefined && loaderFiles().includes(own.file.name)) refuse(own.mac, own.file.name);
+      if (file === undefined && loaderFiles().includes(own.file.name)) refuse(own.machine, own.file.name);
       return file;
     },
     fetched: (path, bytes, durationMs) => {
@@ -50,7 +54,7 @@ export function createTftpFiles<File>(parts: TftpFilesParts<File>): TftpFiles<Fi
       if (own === undefined || own.file.kind !== "loader") return;
       parts.record({
         kind: "loader",
-        mac: own.mac,
+        ...subject(own.machine),
         atMs: parts.clock.nowMs(),
         file: own.file.name,
         bytes,

@@ -1,4 +1,5 @@
 import type { Architecture } from "../model/arch.ts";
+import { identityOf } from "../model/boot-identity.ts";
 import type { ClusterNode } from "../model/node.ts";
 import type { DhcpRequest } from "./client.ts";
 import { option, optionOf } from "./option-table.ts";
@@ -34,15 +35,16 @@ export function bootAnswer(
   const { client } = request;
   if (client.kind === "system") return { kind: "none" };
   if (node === undefined && site.unknownMachines !== "wait") return { kind: "none" };
-  if (client.kind === "ipxe" && client.http) return { kind: "script", url: site.urls.script(request.mac) };
+  const machine = identityOf(request.mac, node);
+  if (client.kind === "ipxe" && client.http) return { kind: "script", url: site.urls.script(machine) };
   const { architecture } = client;
   if (architecture.loader === undefined) return { kind: "no-loader", architecture };
   if (client.kind === "firmware" && client.transport === "http") {
-    return { kind: "http", url: site.urls.loader(request.mac, architecture.loader) };
+    return { kind: "http", url: site.urls.loader(machine, architecture.loader) };
   }
   return {
     kind: "tftp",
-    file: site.urls.loaderPath(request.mac, architecture.loader),
+    file: site.urls.loaderPath(machine, architecture.loader),
     pxe: client.kind === "firmware",
   };
 }

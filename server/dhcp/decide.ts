@@ -1,6 +1,7 @@
 import { assertNever } from "../lib/assert.ts";
 import { type Ipv4, isHostOf, subnetContains } from "../lib/ipv4.ts";
 import type { BootEvent } from "../model/boot-event.ts";
+import { subjectOf } from "../model/boot-identity.ts";
 import type { Lease } from "../model/node.ts";
 import { bootAnswer, bootFileOf } from "./boot-answer.ts";
 import { type DhcpRequest, firmwareOf } from "./client.ts";
@@ -224,7 +225,7 @@ function offerEvents(context: Context, ip: Ipv4): BootEvent[] {
   const { vendorClass } = request;
   const offered: BootEvent = {
     kind: "offered",
-    mac: request.mac,
+    ...subjectOf(request.mac, node),
     atMs: nowMs,
     ip,
     client: request.client.kind,
@@ -236,8 +237,8 @@ function offerEvents(context: Context, ip: Ipv4): BootEvent[] {
   return [offered, refused(context, `there is no loader for ${answer.architecture.name} firmware`)];
 }
 
-function refused({ request, nowMs }: Context, message: string): BootEvent {
-  return { kind: "refused", mac: request.mac, atMs: nowMs, step: "offered", message };
+function refused({ request, nowMs, node }: Context, message: string): BootEvent {
+  return { kind: "refused", ...subjectOf(request.mac, node), atMs: nowMs, step: "offered", message };
 }
 
 function ignore(reason: IgnoreReason): Decision {

@@ -1,5 +1,5 @@
 import type { Config } from "../config/config.ts";
-import type { Mac } from "../lib/mac.ts";
+import type { BootIdentity } from "../model/boot-identity.ts";
 import type { Directory } from "../model/directory.ts";
 import type { LeaseTable } from "./leases.ts";
 
@@ -11,11 +11,11 @@ export type DhcpSite = Pick<
 
 /** Where the head's HTTP server has things; the composition root knows. */
 export type BootUrls = {
-  /** By HTTP, a URL. The machine's MAC is in it, so the fetch is known as its. */
-  loader: (mac: Mac, file: string) => string;
+  /** By HTTP, a URL. The machine's identity is in it, so the fetch is known as its. */
+  loader: (machine: BootIdentity, file: string) => string;
   /** By TFTP, a path. */
-  loaderPath: (mac: Mac, file: string) => string;
-  script: (mac: Mac) => string;
+  loaderPath: (machine: BootIdentity, file: string) => string;
+  script: (machine: BootIdentity) => string;
 };
 
 /** All that a decision looks at besides the request and the time. */

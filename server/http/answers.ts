@@ -35,7 +35,8 @@ export function nodeAnswer(
 
 export function leaseAnswers(leases: readonly Lease[], directory: Directory, nowMs: number): LeaseAnswer[] {
   return leases.map((lease) => {
-    const node = directory.byMac(lease.mac);
+    // Of a machine that is known by something else than its port, the address tells.
+    const node = directory.byMac(lease.mac) ?? directory.byIp(lease.ip);
     return {
       ...lease,
       ...(node === undefined ? {} : { node: node.name }),
@@ -46,9 +47,10 @@ export function leaseAnswers(leases: readonly Lease[], directory: Directory, now
 }
 
 export function eventAnswer(recorded: RecordedEvent, directory: Directory): EventAnswer {
-  const node = directory.byMac(recorded.event.mac);
+  const { nodeId, ...event } = recorded.event;
+  const node = nodeId === undefined ? directory.byMac(event.mac) : directory.byId(nodeId);
   return {
-    ...recorded.event,
+    ...event,
     sequence: recorded.sequence,
     boot: recorded.bootId,
     ...(node === undefined ? {} : { node: node.name }),

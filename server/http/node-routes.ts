@@ -4,8 +4,7 @@ import type { Credentials, Proof } from "../boot/credentials.ts";
 import type { Clock } from "../lib/clock.ts";
 import { AppError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
-import type { Mac } from "../lib/mac.ts";
-import type { BootEvent } from "../model/boot-event.ts";
+import type { BootEvent, Subject } from "../model/boot-event.ts";
 import type { Directory } from "../model/directory.ts";
 import type { ClusterNode } from "../model/node.ts";
 import type { Tracker } from "../tracker/tracker.ts";
@@ -29,8 +28,8 @@ export function nodeRoutes(parts: NodeRouteParts): Router {
     const { node, proof } = senderOf(parts, request);
     if (proof === "nothing") throw refusal(parts, node, "its phase report proves nothing");
     const report = checked(phaseReportSchema, request.body);
-    const mac = parts.tracker.macOf(node);
-    if (mac !== undefined) parts.tracker.record(eventOf(report, mac, parts.clock.nowMs()));
+    const subject = parts.tracker.subjectOf(node);
+    if (subject !== undefined) parts.tracker.record(eventOf(report, subject, parts.clock.nowMs()));
     response.status(204).end();
   });
 
@@ -67,11 +66,11 @@ function senderOf(
 
 function refusal(parts: NodeRouteParts, node: ClusterNode, what: string): AppError {
   parts.log.warn({ node: node.name }, `refused: ${what}`);
-  const mac = parts.tracker.macOf(node);
-  if (mac !== undefined) {
+  const subject = parts.tracker.subjectOf(node);
+  if (subject !== undefined) {
     parts.tracker.record({
       kind: "refused",
-      mac,
+      ...subject,
       atMs: parts.clock.nowMs(),
       step: "credential",
       message: `somebody sent ${what}`,
@@ -80,13 +79,13 @@ function refusal(parts: NodeRouteParts, node: ClusterNode, what: string): AppErr
   return new AppError("forbidden", "not a member of this cluster");
 }
 
-function eventOf(report: PhaseReport, mac: Mac, atMs: number): BootEvent {
+function eventOf(report: PhaseReport, subject: Subject, atMs: number): BootEvent {
   const { phase, message, uptimeSeconds } = report;
   const uptime = uptimeSeconds === undefined ? {} : { uptimeSeconds };
   if (phase === "failed")
-    return { kind: "failed", mac, atMs, message: message ?? "for a reason it did not tell" };
-  if (phase === "stopping") return { kind: "stopping", mac, atMs };
+    return { kind: "failed", ...subject, atMs, message: message ?? "for a reason it did not tell" };
+  if (phase === "stopping") return { kind: "stopping", ...subject, atMs };
   if (phase === "starting")
-    return { kind: "starting", mac, atMs, ...uptime, ...(message === undefined ? {} : { message }) };
-  return { kind: phase, mac, atMs, ...uptime };
+    return { kind: "starting", ...subject, atMs, ...uptime, ...(message === undefined ? {} : { message }) };
+  return { kind: phase, ...subject, atMs, ...uptime };
 }

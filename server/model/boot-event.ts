@@ -12,39 +12,40 @@ export type Transfer = {
 /** Who asked by DHCP: the firmware's own PXE or HTTP client, an iPXE, or a running system. */
 export type DhcpClientKind = "firmware" | "ipxe" | "system";
 
-/**
- * All that the servers can observe of one machine's boot. `mac` is the port that asked: the tracker finds the node.
- */
-export type BootEvent = { mac: Mac; atMs: number } & (
-  | {
-      kind: "offered";
-      ip: Ipv4;
-      client: DhcpClientKind;
-      firmware: string;
-      vendorClass?: string;
-      bootFile?: string;
-    }
-  | ({ kind: "loader" } & Transfer)
-  | { kind: "script"; bytes: number; known: boolean }
-  | ({ kind: "kernel" } & Transfer)
-  | ({ kind: "initrd" } & Transfer)
-  | ({ kind: "overlay" } & Transfer)
-  /** Phases the node reports of itself (agent/contract.ts). */
-  | { kind: "starting"; uptimeSeconds?: number; message?: string }
-  | { kind: "root"; uptimeSeconds?: number }
-  | { kind: "up"; uptimeSeconds?: number }
-  | { kind: "stopping" }
-  | { kind: "failed"; message: string }
-  /** No heartbeat for the limit. */
-  | { kind: "lost"; silentMs: number }
-  | { kind: "returned" }
-  /** We could not give what was asked for: the step it would have been, and why. */
-  | {
-      kind: "refused";
-      step: "offered" | "loader" | "script" | "kernel" | "initrd" | "overlay" | "credential";
-      message: string;
-    }
-);
+/** Whom an event is about: the port that asked, and whose it is when the inventory knows the machine by something else too. */
+export type Subject = { mac: Mac; nodeId?: number };
+
+/** All that the servers can observe of one machine's boot. Without a `nodeId` the tracker finds the node by the port. */
+export type BootEvent = Subject & { atMs: number } & (
+    | {
+        kind: "offered";
+        ip: Ipv4;
+        client: DhcpClientKind;
+        firmware: string;
+        vendorClass?: string;
+        bootFile?: string;
+      }
+    | ({ kind: "loader" } & Transfer)
+    | { kind: "script"; bytes: number; known: boolean }
+    | ({ kind: "kernel" } & Transfer)
+    | ({ kind: "initrd" } & Transfer)
+    | ({ kind: "overlay" } & Transfer)
+    /** Phases the node reports of itself (agent/contract.ts). */
+    | { kind: "starting"; uptimeSeconds?: number; message?: string }
+    | { kind: "root"; uptimeSeconds?: number }
+    | { kind: "up"; uptimeSeconds?: number }
+    | { kind: "stopping" }
+    | { kind: "failed"; message: string }
+    /** No heartbeat for the limit. */
+    | { kind: "lost"; silentMs: number }
+    | { kind: "returned" }
+    /** We could not give what was asked for: the step it would have been, and why. */
+    | {
+        kind: "refused";
+        step: "offered" | "loader" | "script" | "kernel" | "initrd" | "overlay" | "credential";
+        message: string;
+      }
+  );
 
 export type BootEventKind = BootEvent["kind"];
 

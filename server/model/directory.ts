@@ -4,6 +4,7 @@ import type { ClusterNode, Group } from "./node.ts";
 
 /** The inventory as every server reads it: in memory, current, synchronous. Look-ups never write. */
 export type Directory = {
+  byId: (id: number) => ClusterNode | undefined;
   byMac: (mac: Mac) => ClusterNode | undefined;
   byIp: (ip: Ipv4) => ClusterNode | undefined;
   byName: (name: string) => ClusterNode | undefined;

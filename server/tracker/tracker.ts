@@ -3,7 +3,7 @@ import type { Clock } from "../lib/clock.ts";
 import { messageOf } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import type { Mac } from "../lib/mac.ts";
-import type { BootEvent } from "../model/boot-event.ts";
+import type { BootEvent, Subject } from "../model/boot-event.ts";
 import type { Boot, NodeState, RecordedEvent, TrackerBatch } from "../model/boot-record.ts";
 import type { Directory } from "../model/directory.ts";
 import type { ClusterNode, DiscoveredMachine } from "../model/node.ts";
@@ -92,7 +92,7 @@ export class Tracker {
 
   /** Takes in what a server saw. */
   record = (event: BootEvent): void => {
-    const node = this.#parts.directory.byMac(event.mac);
+    const node = this.#nodeOf(event);
     if (node === undefined) this.#noteMachine(event);
     const before = this.#standing(event.mac, node);
     const begins = beginsBoot(before.phase, event);
@@ -117,10 +117,11 @@ export class Tracker {
   heartbeat(node: ClusterNode, report: NodeReport): void {
     const nowMs = this.#parts.clock.nowMs();
     const state = this.stateOf(node);
-    const mac = this.macOf(node);
-    if (mac !== undefined && state.phase === "lost") this.record({ kind: "returned", mac, atMs: nowMs });
-    else if (mac !== undefined && state.phase !== "up" && state.phase !== "down") {
-      this.record({ kind: "up", mac, atMs: nowMs, uptimeSeconds: report.uptimeSeconds });
+    const subject = this.subjectOf(node);
+    if (subject !== undefined && state.phase === "lost")
+      this.record({ kind: "returned", ...subject, atMs: nowMs });
+    else if (subject !== undefined && state.phase !== "up" && state.phase !== "down") {
+      this.record({ kind: "up", ...subject, atMs: nowMs, uptimeSeconds: report.uptimeSeconds });
     }
     const after = this.stateOf(node);
     if (report.hardware !== undefined || nowMs - (state.lastHeartbeatMs ?? 0) > heartbeatWriteMs)
@@ -141,9 +142,9 @@ export class Tracker {
       if (state?.phase !== "up") continue;
       // A head that was away has heard no heartbeat either: every node gets the full time to be heard again.
       const silentMs = nowMs - Math.max(state.lastHeartbeatMs ?? state.phaseSinceMs, this.#listensSinceMs);
-      const mac = this.macOf(node);
-      if (silentMs >= lostAfterMs && mac !== undefined)
-        this.record({ kind: "lost", mac, atMs: nowMs, silentMs });
+      const subject = this.subjectOf(node);
+      if (silentMs >= lostAfterMs && subject !== undefined)
+        this.record({ kind: "lost", ...subject, atMs: nowMs, silentMs });
     }
   }
 
@@ -160,10 +161,13 @@ export class Tracker {
     return typeof subject === "string" ? this.#standings.get(subject)?.boot : this.#nodeBoots.get(subject.id);
   }
 
-  /** The port a node booted by last, else its first. */
-  macOf(node: ClusterNode): Mac | undefined {
-    const mac = this.#nodeBoots.get(node.id)?.mac;
-    return mac !== undefined && node.macs.includes(mac) ? mac : node.macs[0];
+  /** The node under the port it booted by last, else under its first; undefined while it has neither. */
+  subjectOf(node: ClusterNode): Subject | undefined {
+    const booted = this.#nodeBoots.get(node.id)?.mac;
+    const owner = booted === undefined ? undefined : this.#parts.directory.byMac(booted);
+    // A port that is nobody's: the machine is known by something else. One that is another node's by now does not count.
+    const mac = owner === undefined || owner.id === node.id ? (booted ?? node.macs[0]) : node.macs[0];
+    return mac === undefined ? undefined : { mac, nodeId: node.id };
   }
 
   phaseOfMachine(mac: Mac): Phase {
@@ -206,6 +210,11 @@ export class Tracker {
         this.#writing = undefined;
       });
     await this.#writing;
+  }
+
+  #nodeOf({ mac, nodeId }: Subject): ClusterNode | undefined {
+    const { directory } = this.#parts;
+    return nodeId === undefined ? directory.byMac(mac) : directory.byId(nodeId);
   }
 
   #standing(mac: Mac, node: ClusterNode | undefined): Standing {

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { type Ipv4, parseIpv4, parseSubnet } from "../../server/lib/ipv4.ts";
 import { type Mac, hyphenated, macToBytes, parseMac } from "../../server/lib/mac.ts";
+import type { BootIdentity } from "../../server/model/boot-identity.ts";
 import type { Directory } from "../../server/model/directory.ts";
 import type { ClusterNode, Lease } from "../../server/model/node.ts";
 import { readRequest } from "../../server/dhcp/client.ts";
@@ -39,12 +40,16 @@ export function siteOf(changes: Partial<DhcpSite> = {}): DhcpSite {
     domain: "rack.test",
     unknownMachines: "wait",
     urls: {
-      loader: (mac, file) => `http://${head}:8080/boot/${mac.replaceAll(":", "-")}/loader/${file}`,
-      loaderPath: (mac, file) => `boot/${mac.replaceAll(":", "-")}/loader/${file}`,
-      script: (address) => `http://${head}:8080/boot/${hyphenated(address)}/script.ipxe`,
+      loader: (machine, file) => `http://${head}:8080/boot/${segment(machine)}/loader/${file}`,
+      loaderPath: (machine, file) => `boot/${segment(machine)}/loader/${file}`,
+      script: (machine) => `http://${head}:8080/boot/${segment(machine)}/script.ipxe`,
     },
     ...changes,
   };
+}
+
+function segment({ mac: port, name }: BootIdentity): string {
+  return `${hyphenated(port)}${name === undefined ? "" : `~${name}`}`;
 }
 
 export function nodeOf(name: string, address: string, macs: readonly string[]): ClusterNode {
@@ -64,6 +69,7 @@ export function nodeOf(name: string, address: string, macs: readonly string[]): 
 /** A directory over a list that the test may change while it is in use. */
 export function directoryOf(nodes: readonly ClusterNode[]): Directory {
   return {
+    byId: (id) => nodes.find((node) => node.id === id),
     byMac: (address) => nodes.find((node) => node.macs.includes(address)),
     byIp: (address) => nodes.find((node) => node.ip === address),
     byName: (name) => nodes.find((node) => node.name === name),

@@ -445,6 +445,7 @@ test("a DISCOVER is told once; a REQUEST and a renewal are not", () => {
     {
       kind: "offered",
       mac: mac(anna.mac),
+      nodeId: 1,
       atMs: 7000,
       ip: "10.77.0.11",
       client: "system",

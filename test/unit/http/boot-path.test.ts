@@ -66,6 +66,31 @@ test("any port of a node boots the node, in any way of writing a MAC", async (t)
   }
 });
 
+test("a machine known by something else than its port says whose boot it is in every path", async (t) => {
+  const rack = await rackFor(t);
+  const boot = await beginBoot(rack, "52-54-00-00-00-77~n1");
+  assert.match(boot.text, /n1 boots debian-13[^]*BOOTIF=01-52-54-00-00-00-77/);
+  for (const url of [boot.kernel, boot.initrd, boot.overlay]) {
+    assert.match(url, /\/boot\/52-54-00-00-00-77~n1\//);
+    assert.equal((await fetch(url)).status, 200);
+  }
+  assert.equal(rack.tracker.stateOf(rack.node).phase, "overlay");
+  assert.deepEqual(rack.tracker.discovered(), []);
+});
+
+test("a path whose port is one node's and whose name is another's boots neither", async (t) => {
+  const rack = await rackFor(t);
+  await rack.inventory.addNodes({ range: "n2", macs: ["52:54:00:00:00:02"], ip: "10.0.1.12" });
+  const boot = await beginBoot(rack, "52-54-00-00-00-02~n1");
+  assert.match(boot.text, /is not in the inventory/);
+  assert.match(boot.text, /chain --replace \S+~n1\/script\.ipxe/, "and goes on asking as what it is");
+  const nonce = (await beginBoot(rack)).kernel.split("/").at(-2);
+  assert.equal((await fetch(`${rack.base}/boot/52-54-00-00-00-02~n1/${nonce}/overlay`)).status, 404);
+  for (const bad of ["52-54-00-00-00-02~", "52-54-00-00-00-02~n1~n2", "52-54-00-00-00-02~N_1", "n1"]) {
+    assert.equal((await fetch(`${rack.base}/boot/${bad}/script.ipxe`)).status, 400, bad);
+  }
+});
+
 test("files arrive whole, by ranges and by HEAD, with exact lengths; only whole ones count as fetched", async (t) => {
   const rack = await rackFor(t);
   const boot = await beginBoot(rack);

@@ -98,7 +98,23 @@ test("a firmware that asks again after the system was up begins another boot, by
   r.see(offered("ipxe"), "52:54:00:00:01:01" as Mac);
   assert.equal(r.tracker.stateOf(r.node()).phase, "offered");
   assert.equal(r.tracker.lastBootOf(r.node())?.id, 2);
-  assert.equal(r.tracker.macOf(r.node()), "52:54:00:00:01:01");
+  assert.equal(r.tracker.subjectOf(r.node())?.mac, "52:54:00:00:01:01");
+});
+
+test("a machine that is known as a node by something else than its port is that node all along", async (t) => {
+  const r = await rack(t);
+  t.after(r.close);
+  const nodeId = r.node().id;
+  r.see({ ...offered("firmware"), nodeId }, stranger);
+  r.see({ kind: "script", bytes: 1, known: true, nodeId }, stranger);
+  assert.equal(r.tracker.stateOf(r.node()).phase, "script");
+  assert.deepEqual(r.tracker.discovered(), []);
+  assert.deepEqual(r.tracker.subjectOf(r.node()), { mac: stranger, nodeId });
+  r.tracker.heartbeat(r.node(), report);
+  assert.equal(r.tracker.stateOf(r.node()).phase, "up");
+  assert.equal(r.tracker.lastBootOf(r.node())?.mac, stranger);
+  await r.inventory.addNodes({ range: "n2", macs: [stranger], ip: "10.0.1.12" });
+  assert.deepEqual(r.tracker.subjectOf(r.node()), { mac, nodeId }, "the port is another node's by now");
 });
 
 test("silent for the limit is lost, and heard again is up; within the limit nothing is said", async (t) => {

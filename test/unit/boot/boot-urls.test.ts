@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { bootUrls, readIdentity, readOwnPath } from "../../../server/boot/boot-urls.ts";
+import { parseMac } from "../../../server/lib/mac.ts";
+import { isNodeName } from "../../../server/model/node.ts";
+
+const machines = fc.record(
+  {
+    mac: fc
+      .integer({ min: 1, max: 0xffffffff })
+      .map((value) => parseMac(`5254${value.toString(16).padStart(8, "0")}`) ?? ("" as never)),
+    name: fc.stringMatching(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/).filter(isNodeName),
+  },
+  { requiredKeys: ["mac"], noNullPrototype: true },
+);
+
+test("who a machine is comes back from every path it is given", () => {
+  const urls = bootUrls("10.0.1.1", 8080);
+  fc.assert(
+    fc.property(machines, fc.constantFrom("undionly.kpxe", "snponly.efi"), (machine, file) => {
+      const path = urls.loaderPath(machine, file);
+      assert.deepEqual(readOwnPath(path), { machine, file: { kind: "loader", name: file } });
+      assert.equal(urls.loader(machine, file), `${urls.base}/${path}`);
+      const script = urls.script(machine).slice(urls.base.length);
+      assert.deepEqual(readOwnPath(script), { machine, file: { kind: "script" } });
+      assert.deepEqual(readIdentity(script.split("/")[2] ?? ""), machine);
+      assert.ok(path.length < 128, "fits into the boot file field of DHCP");
+    }),
+  );
+});
+
+test("what is no machine is not read as one", () => {
+  for (const segment of [
+    "",
+    "~n1",
+    "52-54-00-00-00-01~",
+    "52-54-00-00-00-01~a~b",
+    "52-54-00-00-00-01~A",
+    "n1",
+  ]) {
+    assert.equal(readIdentity(segment), undefined, segment);
+  }
+  for (const path of [
+    "boot/52-54-00-00-00-01~n1/../x",
+    "boot/52-54-00-00-00-01~n1/kernel",
+    "undionly.kpxe",
+  ]) {
+    assert.equal(readOwnPath(path), undefined, path);
+  }
+});
