@@ -47,7 +47,7 @@ export type OwnPath = { machine: BootIdentity; file: { kind: "script" } | { kind
 /** Reads `boot/IDENTITY/script.ipxe` and `boot/IDENTITY/loader/FILE`, with or without slashes before; undefined for any other path. */
 export function readOwnPath(path: string): OwnPath | undefined {
   const match =
-    /^\/*boot\/(?<machine>[^/]{12,81})\/(?:(?<script>script\.ipxe)|loader\/(?<name>[A-Za-z0-9._-]+))$/.exec(
+    /^\/*boot\/(?<machine>[^/]{12,81})\/(?:(?<script>script\.ipxe)|loader\/(?<name>[A-Za-z0-9][A-Za-z0-9._-]*))$/.exec(
       path,
     )?.groups;
   const machine = readIdentity(match?.["machine"] ?? "");

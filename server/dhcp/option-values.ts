@@ -136,7 +136,8 @@ export const userClasses: ValueCodec<readonly string[]> = {
       classes.push(text.decode(bytes.subarray(at + 1, at + 1 + length)));
       at += 1 + length;
     }
-    return classes;
+    // A class of nothing but NULs is none: a class has at least one byte (RFC 3004 section 4).
+    return classes.filter((name) => name !== "");
   },
   encode: (value) => Uint8Array.from(value.flatMap((name) => [name.length, ...text.encode(name)])),
   print: (value) => value.map((name) => JSON.stringify(name)).join(", "),

@@ -1,0 +1,17 @@
+import type { FuzzTarget } from "./fuzzer.ts";
+import { dhcpCodec, dhcpDecisions, dhcpOptions } from "./targets/dhcp.ts";
+import { bootPath, configuration, nodeRange, rpcReply } from "./targets/text.ts";
+import { tftpCodec, tftpTransfer } from "./targets/tftp.ts";
+
+/** Everything that reads what comes from outside. */
+export const fuzzTargets: readonly FuzzTarget[] = [
+  dhcpCodec,
+  dhcpOptions,
+  dhcpDecisions,
+  tftpCodec,
+  tftpTransfer,
+  rpcReply,
+  nodeRange,
+  bootPath,
+  configuration,
+];

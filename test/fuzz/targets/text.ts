@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+import { readOwnPath } from "../../../server/boot/boot-urls.ts";
+import { checkConfig } from "../../../server/config/schema.ts";
+import { AppError, DecodeError } from "../../../server/lib/errors.ts";
+import { expandNewNames, expandRange, foldNames } from "../../../server/model/node-range.ts";
+import { decodeNullReply, decodeWalkReply, encodeNullCall, replyBytes } from "../../../server/nfs/rpc.ts";
+import { parse } from "yaml";
+import type { FuzzTarget } from "../fuzzer.ts";
+
+const bytesOf = (text: string): Uint8Array => new Uint8Array(Buffer.from(text));
+const textOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString("utf8");
+const names = Array.from({ length: 20 }, (_, at) => `n${String(at + 1).padStart(3, "0")}`);
+const lookup = {
+  hasNode: (name: string) => names.includes(name),
+  group: (name: string) => (name === "odd" ? names.filter((_, at) => at % 2 === 0) : undefined),
+  all: () => names,
+  groupNames: () => ["odd"],
+};
+
+/** Node ranges as people and scripts write them. */
+export const nodeRange: FuzzTarget = {
+  name: "node-range",
+  seeds: ["n[001-020]", "n001,n003", "@odd!n001", "all!n[001-010]", "@odd&n[001-005]", "n[1,3-5]"].map(
+    bytesOf,
+  ),
+  words: ["[", "]", "-", ",", "!", "&", "@odd", "all", "n001", "999999999"].map(bytesOf),
+  longest: 80,
+  rooms: ["/server/model/"],
+  run: (bytes) => {
+    const found = allowed(() => expandRange(textOf(bytes), lookup));
+    if (found !== undefined) {
+      assert.ok(found.every((name) => names.includes(name)) && new Set(found).size === found.length);
+      if (found.length > 0)
+        assert.deepEqual(expandRange(foldNames(found), lookup).toSorted(), found.toSorted());
+    }
+    allowed(() => expandNewNames(textOf(bytes)));
+  },
+};
+
+/** Paths as firmware and strangers ask for them. */
+export const bootPath: FuzzTarget = {
+  name: "boot-path",
+  seeds: ["boot/52-54-00-12-34-56/script.ipxe", "//boot/52:54:00:12:34:56/loader/snponly.efi"].map(bytesOf),
+  words: ["boot/", "/loader/", "../", "%2e", "\\", "~n001", "script.ipxe"].map(bytesOf),
+  longest: 200,
+  rooms: ["/server/boot/", "/server/lib/"],
+  run: (bytes) => {
+    const own = readOwnPath(textOf(bytes));
+    if (own?.file.kind === "loader")
+      assert.ok(!own.file.name.includes("/") && !own.file.name.startsWith(".."));
+  },
+};
+
+/** A head's configuration file. */
+export const configuration: FuzzTarget = {
+  name: "configuration",
+  seeds: [
+    "interface: eth1\naddress: 10.0.1.1\nsubnet: 10.0.1.0/24\npool: 10.0.1.200-10.0.1.250\n",
+    "interface: eth1\naddress: 10.0.1.1\nsubnet: 10.0.1.0/24\npool: 10.0.1.200-10.0.1.250\nports: {dhcp: 67}\nnfs: {backend: kernel}\ndns: [10.0.1.1]\n",
+  ].map(bytesOf),
+  words: ["router: ", "10.0.1.254", "leaseSeconds: ", "[", "{", "null", "!!binary ", "- ", "&a ", "*a"].map(
+    bytesOf,
+  ),
+  longest: 400,
+  rooms: ["/server/config/", "/server/lib/"],
+  run: (bytes) => {
+    let input: unknown;
+    try {
+      input = parse(textOf(bytes), { logLevel: "silent" });
+    } catch {
+      return; // YAML's own faults are reported by the library
+    }
+    const checked = checkConfig(input);
+    if ("issues" in checked)
+      assert.ok(checked.issues.length > 0 && checked.issues.every(({ message }) => message !== ""));
+  },
+};
+
+/** What an NFS server may answer. */
+export const rpcReply: FuzzTarget = {
+  name: "rpc-reply",
+  seeds: [
+    encodeNullCall(7),
+    Uint8Array.from([128, 0, 0, 24, 0, 0, 0, 7, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+  ],
+  words: [Uint8Array.of(0, 0, 0, 1), Uint8Array.of(255, 255, 255, 255), Uint8Array.of(0, 0, 0, 7)],
+  longest: 300,
+  rooms: ["/server/nfs/", "/server/lib/"],
+  run: (bytes) => {
+    allowed(() => replyBytes(bytes));
+    allowed(() => decodeNullReply(bytes, 7));
+    const walk = allowed(() => decodeWalkReply(bytes, 7));
+    if (walk !== undefined) assert.ok(walk.found >= 0);
+  },
+};
+
+function allowed<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof DecodeError || error instanceof AppError) return undefined;
+    throw error;
+  }
+}
