@@ -1,0 +1,35 @@
+/** struct mmsghdr and struct iovec (recvmmsg(2), readv(2)) of 64-bit Linux, in 32-bit words. */
+export const messageWords = 16;
+export const message = {
+  name: 0,
+  nameLength: 2,
+  vector: 4,
+  vectorLength: 6,
+  control: 8,
+  controlLength: 10,
+  flags: 12,
+  /** Bytes received or sent. */
+  length: 14,
+} as const;
+export const vectorWords = 4;
+export const vector = { base: 0, length: 2 } as const;
+
+/** struct sockaddr_in (ip(7)), in words and bytes: the family in host order, port and address in network order. */
+export const nameWords = 4;
+export const nameBytes = 16;
+
+export const MSG_TRUNC = 0x20;
+export const MSG_DONTWAIT = 0x40;
+export const MSG_ERRQUEUE = 0x2000;
+
+const AF_INET = 2;
+
+/** First word of a sockaddr_in. */
+export function familyAndPort(port: number): number {
+  return AF_INET | ((((port & 0xff) << 8) | (port >>> 8)) << 16);
+}
+
+/** A number's bytes in the other order: an address between our order and the network's. */
+export function swapped(value: number): number {
+  return ((value & 0xff) << 24) | ((value & 0xff00) << 8) | ((value >>> 8) & 0xff00) | (value >>> 24);
+}

@@ -1,0 +1,254 @@
+import {
+  MSG_DONTWAIT,
+  familyAndPort,
+  message,
+  messageWords,
+  nameBytes,
+  nameWords,
+  swapped,
+  vector,
+  vectorWords,
+} from "./datagram-layout.ts";
+import {
+  type Libc,
+  type PinnedBytes,
+  errnoName,
+  lastErrno,
+  pinnedBytes,
+  setPointer,
+  wordsOf,
+} from "./libc.ts";
+
+/** What became of a call. "later": the kernel has no room now. */
+export type SendFault = { name: string; address: number; port: number };
+
+export type SenderOptions = {
+  /** One datagram that could not be sent. */
+  onFault: (fault: SendFault) => void;
+  /** Clears the socket of errors that belong to datagrams sent earlier; true: there were some. */
+  clearErrors: () => boolean;
+};
+
+const queueMessages = 256;
+const queueVectors = 1024;
+const copyBytes = 256 * 1024;
+const headBytes = 4;
+
+/** Segments of one message and their bytes: what Linux takes (UDP_MAX_SEGMENTS, and one IP packet's length). */
+const trainSegments = 64;
+const trainBytes = 65_000;
+
+/** struct cmsghdr with one 16-bit value: SOL_UDP, UDP_SEGMENT (udp(7)). */
+const controlBytes = 24;
+const segmentControl = { length: 18, level: 17, type: 103 } as const;
+
+// errno(3) on Linux.
+const EINTR = 4;
+const EIO = 5;
+const EAGAIN = 11;
+const EINVAL = 22;
+const EMSGSIZE = 90;
+const ENOBUFS = 105;
+
+/**
+ * Datagrams on their way out, sent many a call (sendmmsg(2)). Consecutive datagrams of one length to one client become
+ * one message that the kernel cuts up (UDP_SEGMENT): a whole window then goes through the network stack once.
+ */
+export class DatagramSender {
+  readonly #libc: Libc;
+  readonly #fd: number;
+  readonly #options: SenderOptions;
+  // Held for as long as the kernel may read there.
+  readonly #headers = pinnedBytes(queueMessages * messageWords * 4);
+  readonly #vectors = pinnedBytes(queueVectors * vectorWords * 4);
+  readonly #names = pinnedBytes(queueMessages * nameBytes);
+  readonly #controls = pinnedBytes(queueMessages * controlBytes);
+  readonly #copies = pinnedBytes(copyBytes);
+  readonly #headerWords = wordsOf(this.#headers);
+  readonly #vectorWords = wordsOf(this.#vectors);
+  readonly #nameWords = wordsOf(this.#names);
+  /** The pinned bodies of what is queued. */
+  #bodies: PinnedBytes[] = [];
+  #first = 0;
+  #count = 0;
+  #vectorCount = 0;
+  #copied = 0;
+  /** The last message as a train that may grow; `segments` 0: it may not. */
+  #train = { segments: 0, segmentBytes: 0, bytes: 0, address: 0, port: 0 };
+  #trains = true;
+  #unsent = 0;
+
+  constructor(libc: Libc, fd: number, options: SenderOptions) {
+    this.#libc = libc;
+    this.#fd = fd;
+    this.#options = options;
+    const controls = wordsOf(this.#controls);
+    for (let index = 0; index < queueMessages; index += 1) {
+      const header = index * messageWords;
+      setPointer(this.#headerWords, header + message.name, this.#names.pointer + index * nameBytes);
+      this.#headerWords[header + message.nameLength] = nameBytes;
+      setPointer(this.#headerWords, header + message.control, this.#controls.pointer + index * controlBytes);
+      const control = (index * controlBytes) / 4;
+      controls[control] = segmentControl.length;
+      controls[control + 2] = segmentControl.level;
+      controls[control + 3] = segmentControl.type;
+    }
+  }
+
+  get queued(): number {
+    return this.#count - this.#first;
+  }
+
+  /** Datagrams or trains given up: the kernel took none, and the queue was full. */
+  get unsent(): number {
+    return this.#unsent;
+  }
+
+  /** Queues a datagram, of which it makes a copy. */
+  send(bytes: Uint8Array, address: number, port: number): void {
+    if (bytes.length > copyBytes) throw new RangeError(`a datagram of ${bytes.length} bytes`);
+    if (!this.#makeRoom(bytes.length, 1)) return;
+    const at = this.#copied;
+    this.#copies.bytes.set(bytes, at);
+    this.#copied += (bytes.length + 3) & ~3;
+    this.#addMessage(address, port, 1);
+    this.#addVector(this.#copies.pointer + at, bytes.length);
+    this.#train.segments = 0;
+  }
+
+  /** Queues a datagram of four bytes, the number `head` in the network's order, and a part of `body`, which is not copied. */
+  sendPinned(
+    head: number,
+    body: PinnedBytes,
+    from: number,
+    length: number,
+    address: number,
+    port: number,
+  ): void {
+    if (!this.#makeRoom(headBytes, 2)) return;
+    const train = this.#train;
+    const datagramBytes = headBytes + length;
+    const joins =
+      train.segments > 0 &&
+      train.address === address &&
+      train.port === port &&
+      datagramBytes <= train.segmentBytes &&
+      train.segments < trainSegments &&
+      train.bytes + datagramBytes <= trainBytes;
+    if (joins) {
+      this.#growTrain(datagramBytes);
+    } else {
+      this.#addMessage(address, port, 2);
+      const segments = this.#trains ? 1 : 0;
+      this.#train = { segments, segmentBytes: datagramBytes, bytes: datagramBytes, address, port };
+    }
+    const at = this.#copied;
+    this.#copies.bytes.writeInt32BE(head | 0, at);
+    this.#copied += headBytes;
+    this.#addVector(this.#copies.pointer + at, headBytes);
+    this.#addVector(body.pointer + from, length);
+    if (this.#bodies.at(-1) !== body) this.#bodies.push(body);
+  }
+
+  /** Hands everything to the kernel; false: some of it has to wait until the kernel has room. */
+  flush(): boolean {
+    let attempts = 0;
+    while (this.#first < this.#count) {
+      const at = this.#headers.pointer + this.#first * messageWords * 4;
+      const sent = this.#libc.sendmmsg(this.#fd, BigInt(at), this.#count - this.#first, MSG_DONTWAIT);
+      if (sent > 0) {
+        this.#first += sent;
+        attempts = 0;
+        continue;
+      }
+      const errno = lastErrno(this.#libc);
+      if (errno === EINTR) continue;
+      if (errno === EAGAIN || errno === ENOBUFS) {
+        this.#train.segments = 0;
+        return false;
+      }
+      attempts += 1;
+      // The error may be of a datagram sent long ago, as with ICMP's: it stands for itself when it comes again.
+      if (attempts <= 4 && this.#options.clearErrors()) continue;
+      this.#giveUpFirst(errno);
+      attempts = 0;
+    }
+    this.#reset();
+    return true;
+  }
+
+  #growTrain(datagramBytes: number): void {
+    const train = this.#train;
+    const index = this.#count - 1;
+    const header = index * messageWords;
+    if (train.segments === 1) {
+      this.#headerWords[header + message.controlLength] = controlBytes;
+      this.#controls.bytes.writeUInt16LE(train.segmentBytes, index * controlBytes + 16);
+    }
+    this.#headerWords[header + message.vectorLength] =
+      (this.#headerWords[header + message.vectorLength] ?? 0) + 2;
+    train.bytes += datagramBytes;
+    // A shorter one ends the train: all segments but the last have one length.
+    train.segments = datagramBytes < train.segmentBytes ? 0 : train.segments + 1;
+  }
+
+  #makeRoom(bytes: number, vectors: number): boolean {
+    const fits = () =>
+      this.#count < queueMessages &&
+      this.#copied + bytes <= copyBytes &&
+      this.#vectorCount + vectors <= queueVectors;
+    if (fits()) return true;
+    this.flush();
+    if (fits()) return true;
+    this.#unsent += 1;
+    return false;
+  }
+
+  #addMessage(address: number, port: number, vectors: number): void {
+    const name = this.#count * nameWords;
+    this.#nameWords[name] = familyAndPort(port);
+    this.#nameWords[name + 1] = swapped(address);
+    const header = this.#count * messageWords;
+    setPointer(
+      this.#headerWords,
+      header + message.vector,
+      this.#vectors.pointer + this.#vectorCount * vectorWords * 4,
+    );
+    this.#headerWords[header + message.vectorLength] = vectors;
+    this.#headerWords[header + message.controlLength] = 0;
+    this.#count += 1;
+  }
+
+  #addVector(pointer: number, length: number): void {
+    const at = this.#vectorCount * vectorWords;
+    setPointer(this.#vectorWords, at + vector.base, pointer);
+    this.#vectorWords[at + vector.length] = length;
+    this.#vectorCount += 1;
+  }
+
+  #giveUpFirst(errno: number): void {
+    const header = this.#first * messageWords;
+    const name = this.#first * nameWords;
+    const first = this.#nameWords[name] ?? 0;
+    const isTrain = (this.#headerWords[header + message.controlLength] ?? 0) > 0;
+    // The device cannot cut segments, or the way to this client has a smaller MTU: the client is sent all of it again,
+    // one by one.
+    if (isTrain && (errno === EIO || errno === EINVAL || errno === EMSGSIZE)) this.#trains = false;
+    this.#first += 1;
+    this.#unsent += 1;
+    this.#options.onFault({
+      name: errnoName(errno),
+      address: swapped(this.#nameWords[name + 1] ?? 0) >>> 0,
+      port: ((first >>> 8) & 0xff00) | (first >>> 24),
+    });
+  }
+
+  #reset(): void {
+    this.#first = 0;
+    this.#count = 0;
+    this.#vectorCount = 0;
+    this.#copied = 0;
+    this.#train.segments = 0;
+    this.#bodies.length = 0;
+  }
+}
