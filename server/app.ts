@@ -26,9 +26,6 @@ type Part = {
 
 export type Head = { start: () => Promise<void>; stop: () => Promise<void> };
 
-/** Boots kept for each machine. */
-const bootsKept = 20;
-
 /** The whole head. Nothing is opened before everything that can be checked has been. */
 export async function createHead(
   config: Config,
@@ -110,13 +107,12 @@ export async function createHead(
   };
 }
 
-/** Once a night: a sound copy of the database, and old boots forgotten. Once at the start, too. */
+/** Once a night: a sound copy of the database. Once at the start, too. */
 function createSchedules(core: Core, log: Log): { start: () => Promise<void>; stop: () => Promise<void> } {
   let task: ScheduledTask | undefined;
   const keepHouse = async (): Promise<void> => {
     try {
       core.database.backup(systemClock.nowMs());
-      await core.bootStore.prune(bootsKept);
     } catch (error) {
       log.error({ error: messageOf(error) }, "the database could not be backed up");
     }

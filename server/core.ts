@@ -78,12 +78,12 @@ export async function openCore(config: Config, { log }: { log: Log }): Promise<C
 
 async function compose(config: Config, database: Database, log: Log): Promise<Core> {
   const clock = systemClock;
-  const { db } = database;
   const directory = new LiveDirectory();
   const catalog = createImageCatalog(config.imageStore);
-  const [bootStore, leaseStore] = [new BootStore(db), new LeaseStore(db)];
+  const bootStore = new BootStore(database, { bootsKept: () => bootsKept(directory.count()) });
+  const leaseStore = new LeaseStore(database);
   const tracker = new Tracker({ directory, store: bootStore, clock, log });
-  const credentials = new Credentials(new SecretStore(db));
+  const credentials = new Credentials(new SecretStore(database));
   const templatesOf = (room: string) =>
     createTemplates(join(checkout, "templates", room), `templates/${room}`);
   const urls = bootUrls(config.address, config.ports.http);
@@ -104,7 +104,7 @@ async function compose(config: Config, database: Database, log: Log): Promise<Co
     },
   });
   const inventory = new Inventory({
-    store: new NodeStore(db),
+    store: new NodeStore(database),
     directory,
     isUp: (node) => tracker.stateOf(node).phase === "up",
     view: () => ({
@@ -185,6 +185,11 @@ async function compose(config: Config, database: Database, log: Log): Promise<Co
       await database.close();
     },
   };
+}
+
+/** Boots kept of each machine: twenty, in a large cluster fewer, or the record would outgrow everything else. */
+function bootsKept(nodes: number): number {
+  return Math.max(3, Math.min(20, Math.floor(100_000 / Math.max(1, nodes))));
 }
 
 /** The head's own name, as nodes have it in /etc/hosts; a name that is no label there becomes `head`. */

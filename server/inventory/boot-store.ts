@@ -1,4 +1,3 @@
-import type { Kysely } from "kysely";
 import type { Hardware } from "../../agent/contract.ts";
 import type { Ipv4 } from "../lib/ipv4.ts";
 import type { Mac } from "../lib/mac.ts";
@@ -6,14 +5,45 @@ import type { BootEvent } from "../model/boot-event.ts";
 import type { Boot, NodeState, RecordedEvent, TrackerBatch } from "../model/boot-record.ts";
 import type { DiscoveredMachine } from "../model/node.ts";
 import type { Phase } from "../model/phase.ts";
+import type { Database } from "./database.ts";
+import { insertInto, onConflict, type SqlValue, upsertInto } from "./statements.ts";
 import type { Tables } from "./tables.ts";
+
+const addBoot = insertInto("boots", ["id", "mac", "node_id", "started_at_ms"]);
+const addEvent = insertInto("boot_events", [
+  "sequence",
+  "boot_id",
+  "mac",
+  "node_id",
+  "at_ms",
+  "kind",
+  "event",
+]);
+const stateColumns = ["phase", "phase_since_ms", "boot_id", "last_heartbeat_ms", "hardware"] as const;
+/** A node may have been removed since: its state goes with it. */
+const saveState = `insert into node_states (${stateColumns.join(", ")}, node_id)
+  select ${stateColumns.map(() => "?").join(", ")}, id from nodes where id = ?
+  ${onConflict("node_id", stateColumns)}`;
+const saveMachine = upsertInto("discovered", "mac", [
+  "first_seen_ms",
+  "last_seen_ms",
+  "firmware",
+  "vendor_class",
+  "ip",
+]);
+/** With their events. */
+const forgetOldBoots = `delete from boots where mac = ? and id <=
+  (select id from boots where mac = ? order by id desc limit 1 offset ?)`;
 
 /** The tracker's memory in the database. */
 export class BootStore {
-  readonly #db: Kysely<Tables>;
+  readonly #database: Database;
+  readonly #bootsKept: () => number;
 
-  constructor(db: Kysely<Tables>) {
-    this.#db = db;
+  /** `bootsKept`: of each machine, the newest; older ones go, with their events, when another begins. */
+  constructor(database: Database, { bootsKept }: { bootsKept: () => number }) {
+    this.#database = database;
+    this.#bootsKept = bootsKept;
   }
 
   async load(): Promise<{
@@ -23,10 +53,11 @@ export class BootStore {
     lastBootId: number;
     lastSequence: number;
   }> {
+    const { db } = this.#database;
     const [states, discovered, lastBoots, bootId, sequence] = await Promise.all([
-      this.#db.selectFrom("node_states").selectAll().execute(),
-      this.#db.selectFrom("discovered").selectAll().orderBy("first_seen_ms").execute(),
-      this.#db
+      db.selectFrom("node_states").selectAll().execute(),
+      db.selectFrom("discovered").selectAll().orderBy("first_seen_ms").execute(),
+      db
         .selectFrom("boots")
         .selectAll()
         .where("id", "in", (query) =>
@@ -36,11 +67,11 @@ export class BootStore {
             .groupBy("mac"),
         )
         .execute(),
-      this.#db
+      db
         .selectFrom("boots")
         .select((column) => column.fn.max("id").as("last"))
         .executeTakeFirst(),
-      this.#db
+      db
         .selectFrom("boot_events")
         .select((column) => column.fn.max("sequence").as("last"))
         .executeTakeFirst(),
@@ -56,72 +87,19 @@ export class BootStore {
 
   /** One commit. */
   async save(batch: TrackerBatch): Promise<void> {
-    await this.#db.transaction().execute(async (transaction) => {
-      for (const boot of batch.boots) {
-        await transaction
-          .insertInto("boots")
-          .values({
-            id: boot.id,
-            mac: boot.mac,
-            node_id: boot.nodeId ?? null,
-            started_at_ms: boot.startedAtMs,
-          })
-          .execute();
-      }
-      for (const { sequence, bootId, nodeId, event } of batch.events) {
-        await transaction
-          .insertInto("boot_events")
-          .values({
-            sequence,
-            boot_id: bootId,
-            mac: event.mac,
-            node_id: nodeId ?? null,
-            at_ms: event.atMs,
-            kind: event.kind,
-            event: JSON.stringify(event),
-          })
-          .execute();
-      }
-      for (const state of batch.states) {
-        const columns = {
-          phase: state.phase,
-          phase_since_ms: state.phaseSinceMs,
-          boot_id: state.bootId ?? null,
-          last_heartbeat_ms: state.lastHeartbeatMs ?? null,
-          hardware: state.hardware === undefined ? null : JSON.stringify(state.hardware),
-        };
-        // A node may have been removed since: its state goes with it.
-        const known = await transaction
-          .selectFrom("nodes")
-          .select("id")
-          .where("id", "=", state.nodeId)
-          .executeTakeFirst();
-        if (known === undefined) continue;
-        await transaction
-          .insertInto("node_states")
-          .values({ node_id: state.nodeId, ...columns })
-          .onConflict((conflict) => conflict.column("node_id").doUpdateSet(columns))
-          .execute();
-      }
-      for (const machine of batch.discovered) {
-        const columns = {
-          last_seen_ms: machine.lastSeenMs,
-          firmware: machine.firmware ?? null,
-          vendor_class: machine.vendorClass ?? null,
-          ip: machine.ip ?? null,
-        };
-        await transaction
-          .insertInto("discovered")
-          .values({ mac: machine.mac, first_seen_ms: machine.firstSeenMs, ...columns })
-          .onConflict((conflict) => conflict.column("mac").doUpdateSet(columns))
-          .execute();
-      }
-    });
+    const macs = [...new Set(batch.boots.map((boot) => boot.mac))];
+    await this.#database.write([
+      { sql: addBoot, rows: batch.boots.map(bootRow) },
+      { sql: forgetOldBoots, rows: macs.map((mac) => [mac, mac, this.#bootsKept()]) },
+      { sql: addEvent, rows: batch.events.map(eventRow) },
+      { sql: saveState, rows: batch.states.map(stateRow) },
+      { sql: saveMachine, rows: batch.discovered.map(machineRow) },
+    ]);
   }
 
   /** Events of one boot, oldest first. */
   async eventsOfBoot(bootId: number): Promise<RecordedEvent[]> {
-    const rows = await this.#db
+    const rows = await this.#database.db
       .selectFrom("boot_events")
       .selectAll()
       .where("boot_id", "=", bootId)
@@ -132,26 +110,45 @@ export class BootStore {
 
   /** The newest `limit` events, oldest first; of these nodes only when `nodeIds` is given. */
   async newestEvents(limit: number, nodeIds?: readonly number[]): Promise<RecordedEvent[]> {
-    let query = this.#db.selectFrom("boot_events").selectAll().orderBy("sequence", "desc").limit(limit);
+    let query = this.#database.db
+      .selectFrom("boot_events")
+      .selectAll()
+      .orderBy("sequence", "desc")
+      .limit(limit);
     if (nodeIds !== undefined) query = query.where("node_id", "in", nodeIds);
     const rows = await query.execute();
     return rows.map(eventFromRow).toReversed();
   }
+}
 
-  /** Forgets all but the newest `kept` boots of each machine, with their events. @returns how many boots went. */
-  async prune(kept: number): Promise<number> {
-    const rows = await this.#db.selectFrom("boots").select(["id", "mac"]).orderBy("id", "desc").execute();
-    const old = [...Map.groupBy(rows, (row) => row.mac).values()].flatMap((boots) =>
-      boots.slice(kept).map((boot) => boot.id),
-    );
-    for (let at = 0; at < old.length; at += 500) {
-      await this.#db
-        .deleteFrom("boots")
-        .where("id", "in", old.slice(at, at + 500))
-        .execute();
-    }
-    return old.length;
-  }
+function bootRow(boot: Boot): SqlValue[] {
+  return [boot.id, boot.mac, boot.nodeId ?? null, boot.startedAtMs];
+}
+
+function eventRow({ sequence, bootId, nodeId, event }: RecordedEvent): SqlValue[] {
+  return [sequence, bootId, event.mac, nodeId ?? null, event.atMs, event.kind, JSON.stringify(event)];
+}
+
+function stateRow(state: NodeState): SqlValue[] {
+  return [
+    state.phase,
+    state.phaseSinceMs,
+    state.bootId ?? null,
+    state.lastHeartbeatMs ?? null,
+    state.hardware === undefined ? null : JSON.stringify(state.hardware),
+    state.nodeId,
+  ];
+}
+
+function machineRow(machine: DiscoveredMachine): SqlValue[] {
+  return [
+    machine.mac,
+    machine.firstSeenMs,
+    machine.lastSeenMs,
+    machine.firmware ?? null,
+    machine.vendorClass ?? null,
+    machine.ip ?? null,
+  ];
 }
 
 function stateFromRow(row: Tables["node_states"]): NodeState {

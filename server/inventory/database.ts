@@ -5,11 +5,17 @@ import { Kysely } from "kysely";
 import { Migrator } from "kysely/migration";
 import { AppError, messageOf } from "../lib/errors.ts";
 import * as init from "./migrations/0001-init.ts";
+import * as largeClusters from "./migrations/0002-large-clusters.ts";
+import { DurableWriter } from "./durable-writer.ts";
 import { sqliteDialect } from "./sqlite-dialect.ts";
+import type { Write } from "./statements.ts";
 import type { Tables } from "./tables.ts";
 
 export type Database = {
+  /** For questions and the schema; what is written goes through `write`. */
   db: Kysely<Tables>;
+  /** All of it or nothing; resolves when it is on the disk, with the rows that each write's statement returned. */
+  write: (writes: readonly Write[]) => Promise<unknown[][]>;
   file: string;
   close: () => Promise<void>;
   /** Writes a sound copy beside the database's backups and keeps the newest ones. */
@@ -25,8 +31,7 @@ export function databaseFile(stateDirectory: string): string {
 
 /**
  * Opens the one database, for this process alone until it is closed: SQLite's exclusive locking mode keeps every other
- * process out, and the kernel drops the lock with the process however it ends. A commit is on the disk before it
- * returns (synchronous=FULL).
+ * process out, and the kernel drops the lock with the process however it ends.
  * @throws AppError("unavailable") when another process has it, AppError("environment") when it is not sound.
  */
 export async function openDatabase(stateDirectory: string): Promise<Database> {
@@ -42,10 +47,15 @@ export async function openDatabase(stateDirectory: string): Promise<Database> {
     raw.close();
     throw error;
   }
+  const writer = new DurableWriter(raw, `${file}-wal`);
   return {
     db,
+    write: (writes) => writer.write(writes),
     file,
-    close: () => db.destroy(),
+    close: async () => {
+      await writer.close();
+      await db.destroy();
+    },
     backup: (nowMs) => backUp(raw, backups, nowMs),
   };
 }
@@ -54,7 +64,8 @@ function openExclusive(file: string, backups: string): DatabaseSync {
   let raw: DatabaseSync | undefined;
   try {
     raw = new DatabaseSync(file, { timeout: 3000, enableForeignKeyConstraints: true });
-    raw.exec("PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;");
+    // NORMAL keeps the file sound; that a commit is on the disk is DurableWriter's business.
+    raw.exec("PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;");
     raw.exec("BEGIN IMMEDIATE; COMMIT;");
     const verdict = Object.values(raw.prepare("PRAGMA quick_check(1)").get() ?? {})[0];
     if (verdict !== "ok") throw new Error(String(verdict));
@@ -108,7 +119,8 @@ function lockHolder(file: string): string | undefined {
 }
 
 async function migrate(db: Kysely<Tables>): Promise<void> {
-  const migrator = new Migrator({ db, provider: { getMigrations: async () => ({ "0001-init": init }) } });
+  const migrations = { "0001-init": init, "0002-large-clusters": largeClusters };
+  const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } });
   const { error } = await migrator.migrateToLatest();
   if (error !== undefined) {
     throw new AppError("environment", `the database cannot be brought up to date: ${messageOf(error)}`, {

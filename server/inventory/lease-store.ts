@@ -1,19 +1,28 @@
-import type { Kysely } from "kysely";
 import type { Ipv4 } from "../lib/ipv4.ts";
 import type { Mac } from "../lib/mac.ts";
 import type { Lease } from "../model/node.ts";
-import type { Tables } from "./tables.ts";
+import type { Database } from "./database.ts";
+import { upsertInto } from "./statements.ts";
+
+const saveLease = upsertInto("leases", "ip", [
+  "client",
+  "mac",
+  "hostname",
+  "state",
+  "started_at_ms",
+  "expires_at_ms",
+]);
 
 /** The leases in the database. */
 export class LeaseStore {
-  readonly #db: Kysely<Tables>;
+  readonly #database: Database;
 
-  constructor(db: Kysely<Tables>) {
-    this.#db = db;
+  constructor(database: Database) {
+    this.#database = database;
   }
 
   async loadLeases(): Promise<Lease[]> {
-    const rows = await this.#db.selectFrom("leases").selectAll().execute();
+    const rows = await this.#database.db.selectFrom("leases").selectAll().execute();
     return rows.map((row) => ({
       ip: row.ip as Ipv4,
       client: row.client,
@@ -27,22 +36,15 @@ export class LeaseStore {
 
   /** Resolves when all of them are on the disk: one commit, however many. */
   async saveLeases(leases: readonly Lease[]): Promise<void> {
-    await this.#db.transaction().execute(async (transaction) => {
-      for (const lease of leases) {
-        const columns = {
-          client: lease.client,
-          mac: lease.mac,
-          hostname: lease.hostname ?? null,
-          state: lease.state,
-          started_at_ms: lease.startedAtMs,
-          expires_at_ms: lease.expiresAtMs,
-        };
-        await transaction
-          .insertInto("leases")
-          .values({ ip: lease.ip, ...columns })
-          .onConflict((conflict) => conflict.column("ip").doUpdateSet(columns))
-          .execute();
-      }
-    });
+    const rows = leases.map((lease) => [
+      lease.ip,
+      lease.client,
+      lease.mac,
+      lease.hostname ?? null,
+      lease.state,
+      lease.startedAtMs,
+      lease.expiresAtMs,
+    ]);
+    await this.#database.write([{ sql: saveLease, rows }]);
   }
 }

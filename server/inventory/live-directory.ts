@@ -17,6 +17,7 @@ export class LiveDirectory implements Directory {
   byIp = (ip: Ipv4): ClusterNode | undefined => this.#byIp.get(ip);
   byName = (name: string): ClusterNode | undefined => this.#byName.get(name);
   byId = (id: number): ClusterNode | undefined => this.#byId.get(id);
+  count = (): number => this.#byId.size;
   group = (name: string): Group | undefined => this.#groups.get(name);
   groups = (): readonly Group[] => [...this.#groups.values()].sort((a, b) => naturalOrder(a.name, b.name));
 

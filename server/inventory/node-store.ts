@@ -1,7 +1,8 @@
-import type { Kysely, Transaction } from "kysely";
 import type { Ipv4 } from "../lib/ipv4.ts";
 import type { Mac } from "../lib/mac.ts";
 import type { ClusterNode, Group } from "../model/node.ts";
+import type { Database } from "./database.ts";
+import { insertInto, onConflict, type SqlValue, type Write } from "./statements.ts";
 import type { Tables } from "./tables.ts";
 
 /** A node before the database has numbered it. */
@@ -17,113 +18,159 @@ export type InventoryChange = {
   removedGroup?: string;
 };
 
+/** What can be set of a node; its keys and its machine id are made once. */
+const settingColumns = ["name", "ip", "image", "kernel_arguments"] as const;
+
+const addNode = `${insertInto("nodes", [
+  ...settingColumns,
+  "machine_id",
+  "ssh_private_key",
+  "ssh_public_key",
+  "added_at_ms",
+])} returning id`;
+const setNode = `update nodes set ${settingColumns.map((column) => `${column} = ?`).join(", ")} where id = ?`;
+/** Ports, names and addresses may change places between nodes: all old ones go before any new one comes. */
+const clearNode = "update nodes set name = '#' || id, ip = '#' || id where id = ?";
+const clearPorts = "delete from node_ports where node_id = ?";
+const clearGroups = "delete from node_groups where node_id = ?";
+/** By the node's name: the number of a node that is being added is not known yet. */
+const addPort = "insert into node_ports (mac, position, node_id) select ?, ?, id from nodes where name = ?";
+const addMembership =
+  "insert into node_groups (group_name, position, node_id) select ?, ?, id from nodes where name = ?";
+const removeNode = "delete from nodes where id = ?";
+const saveGroup = `${insertInto("groups", ["name", "image", "kernel_arguments"])} ${onConflict("name", ["image", "kernel_arguments"])}`;
+const removeGroup = "delete from groups where name = ?";
+
+/** Rows read at once: all of 100,000 nodes' rows together would take more memory than the nodes do. */
+const rowsAtOnce = 5000;
+
 /** The nodes and groups in the database. A method that has returned is on the disk. */
 export class NodeStore {
-  readonly #db: Kysely<Tables>;
+  readonly #database: Database;
 
-  constructor(db: Kysely<Tables>) {
-    this.#db = db;
+  constructor(database: Database) {
+    this.#database = database;
   }
 
   async load(): Promise<{ nodes: ClusterNode[]; groups: Group[] }> {
-    const [rows, ports, memberships, groups] = await Promise.all([
-      this.#db.selectFrom("nodes").selectAll().execute(),
-      this.#db.selectFrom("node_ports").selectAll().orderBy("position").execute(),
-      this.#db.selectFrom("node_groups").selectAll().orderBy("position").execute(),
-      this.#db.selectFrom("groups").selectAll().execute(),
-    ]);
-    const macs = Map.groupBy(ports, (row) => row.node_id);
-    const groupsOf = Map.groupBy(memberships, (row) => row.node_id);
-    const nodes = rows.map((row) => ({
-      id: row.id,
-      name: row.name,
-      macs: (macs.get(row.id) ?? []).map((port) => port.mac as Mac),
-      ip: row.ip as Ipv4,
-      groups: (groupsOf.get(row.id) ?? []).map((membership) => membership.group_name),
-      ...(row.image === null ? {} : { image: row.image }),
-      kernelArguments: JSON.parse(row.kernel_arguments) as string[],
-      machineId: row.machine_id,
-      sshHostKey: { privateKey: row.ssh_private_key, publicKey: row.ssh_public_key },
-      addedAtMs: row.added_at_ms,
-    }));
+    const nodes: ClusterNode[] = [];
+    const shared = new Shared();
+    for (let last = 0; ;) {
+      const page = await this.#loadAfter(last, shared);
+      for (const node of page) nodes.push(node);
+      if (page.length < rowsAtOnce) break;
+      last = page.at(-1)?.id ?? last;
+    }
+    const groups = await this.#database.db.selectFrom("groups").selectAll().execute();
     return { nodes, groups: groups.map(groupFromRow) };
   }
 
   /** @returns the added nodes with their numbers, in the order given. */
   async apply(change: InventoryChange): Promise<ClusterNode[]> {
-    return this.#db.transaction().execute(async (transaction) => {
-      for (const group of change.savedGroups ?? []) await saveGroup(transaction, group);
-      if (change.removedIds !== undefined && change.removedIds.length > 0) {
-        await transaction.deleteFrom("nodes").where("id", "in", change.removedIds).execute();
-      }
-      if (change.removedGroup !== undefined) {
-        await transaction.deleteFrom("groups").where("name", "=", change.removedGroup).execute();
-      }
-      await updateNodes(transaction, change.updated ?? []);
-      const added: ClusterNode[] = [];
-      for (const node of change.added ?? []) {
-        const { id } = await transaction
-          .insertInto("nodes")
-          .values(columnsOf(node))
-          .returning("id")
-          .executeTakeFirstOrThrow();
-        await insertLists(transaction, id, node);
-        added.push({ ...node, id });
-      }
-      return added;
-    });
+    const { added = [], updated = [], removedIds = [], savedGroups = [], removedGroup } = change;
+    const updatedIds = updated.map(({ id }) => [id]);
+    const returned = await this.#database.write([
+      { sql: saveGroup, rows: savedGroups.map(groupRow) },
+      { sql: removeNode, rows: removedIds.map((id) => [id]) },
+      { sql: removeGroup, rows: removedGroup === undefined ? [] : [[removedGroup]] },
+      { sql: clearPorts, rows: updatedIds },
+      { sql: clearGroups, rows: updatedIds },
+      { sql: clearNode, rows: updatedIds },
+      { sql: setNode, rows: updated.map((node) => [...settings(node), node.id]) },
+      { sql: addNode, rows: added.map(newRow) },
+      ...listWrites([...updated, ...added]),
+    ]);
+    const ids = returned.flat() as { id: number }[];
+    return added.map((node, index) => ({ ...node, id: ids[index]?.id ?? Number.NaN }));
   }
-}
 
-/** Ports, names and addresses may change places between nodes: all old ones go before any new one comes. */
-async function updateNodes(transaction: Transaction<Tables>, nodes: readonly ClusterNode[]): Promise<void> {
-  for (const { id } of nodes) {
-    await transaction.deleteFrom("node_ports").where("node_id", "=", id).execute();
-    await transaction.deleteFrom("node_groups").where("node_id", "=", id).execute();
-    await transaction
-      .updateTable("nodes")
-      .set({ name: `#${id}`, ip: `#${id}` })
-      .where("id", "=", id)
+  async #loadAfter(last: number, shared: Shared): Promise<ClusterNode[]> {
+    const { db } = this.#database;
+    const rows = await db
+      .selectFrom("nodes")
+      .selectAll()
+      .where("id", ">", last)
+      .orderBy("id")
+      .limit(rowsAtOnce)
       .execute();
-  }
-  for (const node of nodes) {
-    await transaction.updateTable("nodes").set(columnsOf(node)).where("id", "=", node.id).execute();
-    await insertLists(transaction, node.id, node);
+    const end = rows.at(-1)?.id ?? last;
+    const [ports, memberships] = await Promise.all([
+      db
+        .selectFrom("node_ports")
+        .select(["node_id", "mac"])
+        .where("node_id", ">", last)
+        .where("node_id", "<=", end)
+        .orderBy("position")
+        .execute(),
+      db
+        .selectFrom("node_groups")
+        .select(["node_id", "group_name"])
+        .where("node_id", ">", last)
+        .where("node_id", "<=", end)
+        .orderBy("position")
+        .execute(),
+    ]);
+    const macs = Map.groupBy(ports, (row) => row.node_id);
+    const groupsOf = Map.groupBy(memberships, (row) => row.node_id);
+    return rows.map((row) => ({
+      id: row.id,
+      name: row.name,
+      macs: (macs.get(row.id) ?? []).map((port) => port.mac as Mac),
+      ip: row.ip as Ipv4,
+      groups: shared.list((groupsOf.get(row.id) ?? []).map((membership) => membership.group_name)),
+      ...(row.image === null ? {} : { image: shared.text(row.image) }),
+      kernelArguments: shared.parsed(row.kernel_arguments),
+      machineId: row.machine_id,
+      sshHostKey: { privateKey: row.ssh_private_key, publicKey: row.ssh_public_key },
+      addedAtMs: row.added_at_ms,
+    }));
   }
 }
 
-async function insertLists(transaction: Transaction<Tables>, id: number, node: NewNode): Promise<void> {
-  for (const [position, mac] of node.macs.entries()) {
-    await transaction.insertInto("node_ports").values({ mac, node_id: id, position }).execute();
+/** Values that thousands of nodes have in common, kept once. */
+class Shared {
+  readonly #texts = new Map<string, string>();
+  readonly #lists = new Map<string, readonly string[]>();
+
+  text(value: string): string {
+    const known = this.#texts.get(value);
+    if (known === undefined) this.#texts.set(value, value);
+    return known ?? value;
   }
-  for (const [position, group] of node.groups.entries()) {
-    await transaction
-      .insertInto("node_groups")
-      .values({ node_id: id, group_name: group, position })
-      .execute();
+
+  list(values: readonly string[]): readonly string[] {
+    return this.parsed(JSON.stringify(values));
+  }
+
+  /** `json`: string[] */
+  parsed(json: string): readonly string[] {
+    let list = this.#lists.get(json);
+    if (list === undefined) this.#lists.set(json, (list = JSON.parse(json) as string[]));
+    return list;
   }
 }
 
-async function saveGroup(transaction: Transaction<Tables>, group: Group): Promise<void> {
-  const settings = { image: group.image ?? null, kernel_arguments: JSON.stringify(group.kernelArguments) };
-  await transaction
-    .insertInto("groups")
-    .values({ name: group.name, ...settings })
-    .onConflict((conflict) => conflict.column("name").doUpdateSet(settings))
-    .execute();
+function listWrites(nodes: readonly NewNode[]): Write[] {
+  const rowsOf = (node: NewNode, values: readonly string[]): SqlValue[][] =>
+    values.map((value, position) => [value, position, node.name]);
+  return [
+    { sql: addPort, rows: nodes.flatMap((node) => rowsOf(node, node.macs)) },
+    { sql: addMembership, rows: nodes.flatMap((node) => rowsOf(node, node.groups)) },
+  ];
 }
 
-function columnsOf(node: NewNode) {
-  return {
-    name: node.name,
-    ip: node.ip,
-    image: node.image ?? null,
-    kernel_arguments: JSON.stringify(node.kernelArguments),
-    machine_id: node.machineId,
-    ssh_private_key: node.sshHostKey.privateKey,
-    ssh_public_key: node.sshHostKey.publicKey,
-    added_at_ms: node.addedAtMs,
-  };
+/** The values of `settingColumns`. */
+function settings(node: NewNode): SqlValue[] {
+  return [node.name, node.ip, node.image ?? null, JSON.stringify(node.kernelArguments)];
+}
+
+function newRow(node: NewNode): SqlValue[] {
+  const { privateKey, publicKey } = node.sshHostKey;
+  return [...settings(node), node.machineId, privateKey, publicKey, node.addedAtMs];
+}
+
+function groupRow(group: Group): SqlValue[] {
+  return [group.name, group.image ?? null, JSON.stringify(group.kernelArguments)];
 }
 
 function groupFromRow(row: Tables["groups"]): Group {

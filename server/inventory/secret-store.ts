@@ -1,17 +1,20 @@
-import type { Kysely } from "kysely";
 import type { NodeSecret } from "../model/node-secret.ts";
-import type { Tables } from "./tables.ts";
+import type { Database } from "./database.ts";
+import { insertInto, upsertInto } from "./statements.ts";
+
+const saveSecret = upsertInto("node_secrets", "node_id", ["boot_nonce", "spent_on", "credential_digest"]);
+const keepSetting = `${insertInto("settings", ["key", "value"])} on conflict (key) do nothing`;
 
 /** Boot tokens and credentials in the database. */
 export class SecretStore {
-  readonly #db: Kysely<Tables>;
+  readonly #database: Database;
 
-  constructor(db: Kysely<Tables>) {
-    this.#db = db;
+  constructor(database: Database) {
+    this.#database = database;
   }
 
   async load(): Promise<NodeSecret[]> {
-    const rows = await this.#db.selectFrom("node_secrets").selectAll().execute();
+    const rows = await this.#database.db.selectFrom("node_secrets").selectAll().execute();
     return rows.map((row) => ({
       nodeId: row.node_id,
       bootNonce: row.boot_nonce,
@@ -20,27 +23,15 @@ export class SecretStore {
     }));
   }
 
-  async save(secret: NodeSecret): Promise<void> {
-    const columns = {
-      boot_nonce: secret.bootNonce,
-      spent_on: secret.spentOn ?? null,
-      credential_digest: secret.credentialDigest ?? null,
-    };
-    await this.#db
-      .insertInto("node_secrets")
-      .values({ node_id: secret.nodeId, ...columns })
-      .onConflict((conflict) => conflict.column("node_id").doUpdateSet(columns))
-      .execute();
+  async save({ nodeId, bootNonce, spentOn, credentialDigest }: NodeSecret): Promise<void> {
+    const row = [nodeId, bootNonce, spentOn ?? null, credentialDigest ?? null];
+    await this.#database.write([{ sql: saveSecret, rows: [row] }]);
   }
 
   /** The head's own key, from which boot tokens are derived; `make` is kept the first time. */
   async headKey(make: () => string): Promise<string> {
-    await this.#db
-      .insertInto("settings")
-      .values({ key: "head-key", value: make() })
-      .onConflict((conflict) => conflict.column("key").doNothing())
-      .execute();
-    const row = await this.#db
+    await this.#database.write([{ sql: keepSetting, rows: [["head-key", make()]] }]);
+    const row = await this.#database.db
       .selectFrom("settings")
       .select("value")
       .where("key", "=", "head-key")

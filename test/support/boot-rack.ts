@@ -51,10 +51,10 @@ export async function openBootRack(t: TestContext, state = temporaryDirectory(t)
   };
   const images = new Map([["debian-13", image]]);
   const clock = { nowMs: () => Date.now() };
-  const store = new BootStore(database.db);
+  const store = new BootStore(database, { bootsKept: () => 20 });
   const tracker = new Tracker({ directory, store, clock, log: silentLog });
   await tracker.load();
-  const credentials = new Credentials(new SecretStore(database.db));
+  const credentials = new Credentials(new SecretStore(database));
   await credentials.load();
   const server: Server = createServer();
   server.listen(0, "127.0.0.1");

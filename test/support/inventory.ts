@@ -26,7 +26,7 @@ export async function openInventory(
   const directory = new LiveDirectory();
   let made = 0;
   const inventory = new Inventory({
-    store: new NodeStore(database.db),
+    store: new NodeStore(database),
     directory,
     isUp: (node) => options.up?.includes(node.name) === true,
     view: () => ({

@@ -26,13 +26,13 @@ function lease(number: number): Lease {
 test("leases are there after the database is opened again, the last word on each address", async (t) => {
   const state = temporaryDirectory(t);
   const first = await openDatabase(state);
-  const store = new LeaseStore(first.db);
+  const store = new LeaseStore(first);
   await store.saveLeases([lease(1), { ...lease(2), hostname: "n2" }]);
   await store.saveLeases([{ ...lease(1), state: "released" }]);
   await first.close();
   const second = await openDatabase(state);
   t.after(() => second.close());
-  const leases = await new LeaseStore(second.db).loadLeases();
+  const leases = await new LeaseStore(second).loadLeases();
   assert.deepEqual(
     leases.toSorted((a, b) => (a.ip < b.ip ? -1 : 1)),
     [
@@ -112,7 +112,7 @@ test("kill -9 loses no lease that was acknowledged", async (t) => {
   // Saves lease after lease and says so after each: what it has said must be there.
   const script = `import { openDatabase } from ${source("database.ts")};
     import { LeaseStore } from ${source("lease-store.ts")};
-    const store = new LeaseStore((await openDatabase(${JSON.stringify(state)})).db);
+    const store = new LeaseStore(await openDatabase(${JSON.stringify(state)}));
     for (let n = 1; ; n += 1) {
       await store.saveLeases([{ ip: "10.0." + (n >> 8) + "." + (n & 255), client: "c", mac: "52:54:00:00:00:01", state: "bound", startedAtMs: 1, expiresAtMs: 2 }]);
       console.log(n);
@@ -130,7 +130,7 @@ test("kill -9 loses no lease that was acknowledged", async (t) => {
     }
     if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
     const database = await openDatabase(state);
-    const leases = await new LeaseStore(database.db).loadLeases();
+    const leases = await new LeaseStore(database).loadLeases();
     await database.close();
     assert.ok(acknowledged >= 40);
     assert.ok(leases.length >= acknowledged, `${leases.length} leases, ${acknowledged} acknowledged`);
