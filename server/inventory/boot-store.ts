@@ -90,8 +90,8 @@ export class BootStore {
     const macs = [...new Set(batch.boots.map((boot) => boot.mac))];
     await this.#database.write([
       { sql: addBoot, rows: batch.boots.map(bootRow) },
-      { sql: forgetOldBoots, rows: macs.map((mac) => [mac, mac, this.#bootsKept()]) },
       { sql: addEvent, rows: batch.events.map(eventRow) },
+      { sql: forgetOldBoots, rows: macs.map((mac) => [mac, mac, this.#bootsKept()]) },
       { sql: saveState, rows: batch.states.map(stateRow) },
       { sql: saveMachine, rows: batch.discovered.map(machineRow) },
     ]);
