@@ -1,6 +1,6 @@
 import { type Architecture, architectureOf } from "../model/arch.ts";
 import type { Ipv4 } from "../lib/ipv4.ts";
-import { type Mac, macFromBytes, parseMac } from "../lib/mac.ts";
+import { type Mac, macFromBytes } from "../lib/mac.ts";
 import { option, readOption } from "./option-table.ts";
 import type { MessageType } from "./option-values.ts";
 import { type DhcpPacket, bootRequest, ethernet, noAddress } from "./packet.ts";
@@ -43,7 +43,7 @@ export function readRequest(packet: DhcpPacket): ReadRequest {
   const type = readOption(packet.options, option.messageType);
   if (type === undefined) return { kind: "ignore", reason: "bootp" };
   if (packet.htype !== ethernet || packet.hlen !== 6) return { kind: "ignore", reason: "not-ethernet" };
-  const mac = parseMac(macFromBytes(packet.chaddr));
+  const mac = macFromBytes(packet.chaddr);
   if (mac === undefined) return { kind: "ignore", reason: "bad-mac" };
   const clientId = readOption(packet.options, option.clientId);
   return {

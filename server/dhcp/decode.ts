@@ -1,110 +1,136 @@
-import { ByteReader } from "../lib/bytes.ts";
 import { DecodeError } from "../lib/errors.ts";
-import { ipv4FromNumber } from "../lib/ipv4.ts";
+import { type Ipv4, ipv4FromNumber } from "../lib/ipv4.ts";
 import {
   type DhcpPacket,
   endCode,
   fileBytes,
+  headerBytes,
   magicCookie,
+  noAddress,
   overloadCode,
   padCode,
   snameBytes,
 } from "./packet.ts";
 
-/** Pieces of each option, in the order in which they are joined. */
-type Pieces = Map<number, Uint8Array[]>;
+/** Values of options by code; those that came in several pieces once more, every piece in the order of arrival. */
+type Found = { options: Map<number, Uint8Array>; pieces: Map<number, Uint8Array[]> | undefined };
 
 // RFC 2132 section 9.3.
 const overloadFile = 1;
 const overloadSname = 2;
 
+// RFC 2131 section 2, figure 1: offsets of the fields.
+const chaddrAt = 28;
+const chaddrBytes = 16;
+const snameAt = chaddrAt + chaddrBytes;
+const fileAt = snameAt + snameBytes;
+const cookieAt = fileAt + fileBytes;
+
 /**
  * Reads a DHCP message; throws DecodeError and nothing else. What the options mean is checked when they are read.
  * A missing end option is forgiven when the packet stops between two options: some embedded stacks leave it out.
+ * Fields and options are views of `bytes`, not copies.
  */
 export function decode(bytes: Uint8Array): DhcpPacket {
-  const reader = new ByteReader(bytes);
-  const header = readHeader(reader);
-  const sname = reader.bytes(snameBytes);
-  const file = reader.bytes(fileBytes);
-  const cookieAt = reader.offset;
-  if (reader.u32() !== magicCookie) {
+  if (bytes.length < headerBytes) {
+    throw new DecodeError("truncated", bytes.length, `${headerBytes} bytes wanted, ${bytes.length} there`);
+  }
+  const hlen = bytes[2] ?? 0;
+  if (hlen > chaddrBytes) throw new DecodeError("bad-value", 2, `hardware address of ${hlen} bytes, 16 at most`);
+  if (u32(bytes, cookieAt) !== magicCookie) {
     throw new DecodeError("unsupported", cookieAt, "no DHCP cookie: plain BOOTP or no DHCP at all");
   }
-  const pieces: Pieces = new Map();
-  readOptions(reader, cookieAt + 4, pieces);
-  const overload = readOverload(pieces, cookieAt);
+  const found: Found = { options: new Map(), pieces: undefined };
+  readOptions(bytes, headerBytes, bytes.length, found);
+  const overload = readOverload(found);
   // RFC 3396 section 5: the options field first, then `file`, then `sname`.
-  if (overload & overloadFile) readOptions(new ByteReader(file), cookieAt - fileBytes, pieces);
-  if (overload & overloadSname) {
-    readOptions(new ByteReader(sname), cookieAt - fileBytes - snameBytes, pieces);
-  }
-  pieces.delete(overloadCode);
+  if (overload & overloadFile) readOptions(bytes, fileAt, cookieAt, found);
+  if (overload & overloadSname) readOptions(bytes, snameAt, fileAt, found);
+  if (overload !== 0) found.options.delete(overloadCode);
+  if (found.pieces !== undefined) join(found.options, found.pieces);
   return {
-    ...header,
-    sname: overload & overloadSname ? "" : fieldText(sname),
-    file: overload & overloadFile ? "" : fieldText(file),
-    options: new Map([...pieces].map(([code, parts]) => [code, joined(parts)])),
-  };
-}
-
-function readHeader(reader: ByteReader): Omit<DhcpPacket, "sname" | "file" | "options"> {
-  const op = reader.u8();
-  const htype = reader.u8();
-  const hlen = reader.u8();
-  if (hlen > 16) throw new DecodeError("bad-value", 2, `hardware address of ${hlen} bytes, 16 at most`);
-  return {
-    op,
-    htype,
+    op: bytes[0] ?? 0,
+    htype: bytes[1] ?? 0,
     hlen,
-    hops: reader.u8(),
-    xid: reader.u32(),
-    secs: reader.u16(),
-    flags: reader.u16(),
-    ciaddr: ipv4FromNumber(reader.u32()),
-    yiaddr: ipv4FromNumber(reader.u32()),
-    siaddr: ipv4FromNumber(reader.u32()),
-    giaddr: ipv4FromNumber(reader.u32()),
-    chaddr: reader.bytes(16),
+    hops: bytes[3] ?? 0,
+    xid: u32(bytes, 4),
+    secs: u16(bytes, 8),
+    flags: u16(bytes, 10),
+    ciaddr: address(bytes, 12),
+    yiaddr: address(bytes, 16),
+    siaddr: address(bytes, 20),
+    giaddr: address(bytes, 24),
+    chaddr: bytes.subarray(chaddrAt, snameAt),
+    sname: overload & overloadSname ? "" : text(bytes, snameAt, fileAt),
+    file: overload & overloadFile ? "" : text(bytes, fileAt, cookieAt),
+    options: found.options,
   };
 }
 
-/** `fieldAt`: where the field begins in the packet, for error offsets. */
-function readOptions(reader: ByteReader, fieldAt: number, pieces: Pieces): void {
-  const base = fieldAt - reader.offset;
-  while (reader.remaining > 0) {
-    const at = reader.offset;
-    const code = reader.u8();
-    if (code === padCode) continue;
-    if (code === endCode) return;
-    const length = reader.remaining > 0 ? reader.u8() : undefined;
-    if (length === undefined || length > reader.remaining) {
-      throw new DecodeError("truncated", base + at, `option ${code} runs past the end`);
+/** Reads the options from `start` up to an end option, or to `end`. */
+function readOptions(bytes: Uint8Array, start: number, end: number, found: Found): void {
+  let at = start;
+  while (at < end) {
+    const code = bytes[at] ?? 0;
+    if (code === padCode) {
+      at += 1;
+      continue;
     }
-    const value = reader.bytes(length);
-    const earlier = pieces.get(code);
-    if (earlier === undefined) pieces.set(code, [value]);
-    else earlier.push(value);
+    if (code === endCode) return;
+    const valueAt = at + 2;
+    const valueEnd = valueAt + (bytes[at + 1] ?? 0);
+    if (valueAt > end || valueEnd > end) {
+      throw new DecodeError("truncated", at, `option ${code} runs past the end`);
+    }
+    keep(found, code, bytes.subarray(valueAt, valueEnd));
+    at = valueEnd;
   }
 }
 
-function readOverload(pieces: Pieces, offset: number): number {
-  const parts = pieces.get(overloadCode);
-  if (parts === undefined) return 0;
-  const [value] = parts;
-  const bits = value?.[0] ?? 0;
-  if (parts.length > 1 || value?.length !== 1 || bits < 1 || bits > 3) {
-    throw new DecodeError("bad-value", offset, "option 52 must be one byte, 1 to 3");
+function keep(found: Found, code: number, value: Uint8Array): void {
+  const earlier = found.options.get(code);
+  if (earlier === undefined) {
+    found.options.set(code, value);
+    return;
+  }
+  found.pieces ??= new Map();
+  const pieces = found.pieces.get(code);
+  if (pieces === undefined) found.pieces.set(code, [earlier, value]);
+  else pieces.push(value);
+}
+
+function join(options: Map<number, Uint8Array>, pieces: ReadonlyMap<number, readonly Uint8Array[]>): void {
+  for (const [code, parts] of pieces) if (options.has(code)) options.set(code, Buffer.concat(parts));
+}
+
+/** What option 52 says; 0 when there is none. */
+function readOverload({ options, pieces }: Found): number {
+  const value = options.get(overloadCode);
+  if (value === undefined) return 0;
+  const bits = value[0] ?? 0;
+  if (pieces?.has(overloadCode) === true || value.length !== 1 || bits < 1 || bits > 3) {
+    throw new DecodeError("bad-value", cookieAt, "option 52 must be one byte, 1 to 3");
   }
   return bits;
 }
 
-function fieldText(field: Uint8Array): string {
+/** Empty nearly always: nothing is made of it then. */
+function text(bytes: Uint8Array, from: number, to: number): string {
+  if (bytes[from] === 0) return "";
+  const field = Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from);
   const end = field.indexOf(0);
-  return Buffer.from(end < 0 ? field : field.subarray(0, end)).toString("latin1");
+  return field.toString("latin1", 0, end < 0 ? field.length : end);
 }
 
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const [only] = parts;
-  return parts.length === 1 && only !== undefined ? only : Buffer.concat(parts);
+function address(bytes: Uint8Array, at: number): Ipv4 {
+  const value = u32(bytes, at);
+  return value === 0 ? noAddress : ipv4FromNumber(value);
+}
+
+function u16(bytes: Uint8Array, at: number): number {
+  return ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
+}
+
+function u32(bytes: Uint8Array, at: number): number {
+  return ((u16(bytes, at) << 16) | u16(bytes, at + 2)) >>> 0;
 }

@@ -7,6 +7,7 @@ import {
   fileBytes,
   headerBytes,
   magicCookie,
+  noAddress,
   overloadCode,
   relayAgentCode,
   snameBytes,
@@ -25,6 +26,10 @@ const largestLimit = 1500;
 /** An end option in each field, and option 52 with its length and value. */
 const endBytes = 1;
 const overloadBytes = 3;
+/** RFC 3396 section 6: what is longer goes in pieces, one after the other. */
+const pieceBytes = 255;
+
+const nothing: readonly number[] = [];
 
 /** The longest message a client takes, by its option 57; EDK2 says 65280 in its REQUEST. */
 export function replyLimit(maxMessageBytes: number | undefined): number {
@@ -35,42 +40,83 @@ export function replyLimit(maxMessageBytes: number | undefined): number {
 /**
  * Writes a message of at most `maxBytes`: options in table order, unknown ones by number, 82 last. What does not fit
  * goes into `file` and `sname` if they are empty (option 52), and what does not fit there either is left out.
+ * `writer`: one to be used again, whose earlier message is overwritten.
  */
-export function encode(packet: DhcpPacket, maxBytes: number = replyLimit(largestLimit)): Encoded {
-  const options = [...packet.options]
-    .map(([code, value]) => ({ code, value, size: value.length + 2 * piecesOf(value) }))
-    .sort((left, right) => wireOrder(left.code, right.code));
-  const layout = place(options, packet, maxBytes - headerBytes - endBytes);
-  const writer = new ByteWriter();
+export function encode(
+  packet: DhcpPacket,
+  maxBytes: number = replyLimit(largestLimit),
+  writer: ByteWriter = new ByteWriter(),
+): Encoded {
+  const codes = codesInOrder(packet.options);
+  let size = headerBytes + endBytes;
+  for (const code of codes) size += sizeOf(valueOf(packet, code));
+  writer.reset();
   writeHeader(writer, packet);
+  if (size > maxBytes) return encodeCrowded(writer, packet, codes, maxBytes);
+  writeText(writer, packet.sname, snameBytes);
+  writeText(writer, packet.file, fileBytes);
+  writer.u32(magicCookie);
+  for (const code of codes) writeOption(writer, code, valueOf(packet, code));
+  return finish(writer, nothing);
+}
+
+/** Insertion sort: there are a dozen, and those who put a reply together write them nearly in order. */
+function codesInOrder(options: ReadonlyMap<number, Uint8Array>): number[] {
+  const codes: number[] = [];
+  for (const code of options.keys()) {
+    let at = codes.length;
+    codes.push(code);
+    for (; at > 0; at -= 1) {
+      const before = codes[at - 1] ?? 0;
+      if (wireOrder(before, code) <= 0) break;
+      codes[at] = before;
+    }
+    codes[at] = code;
+  }
+  return codes;
+}
+
+function valueOf(packet: DhcpPacket, code: number): Uint8Array {
+  return packet.options.get(code) ?? new Uint8Array();
+}
+
+/** With more options than the options field has room for. */
+function encodeCrowded(
+  writer: ByteWriter,
+  packet: DhcpPacket,
+  codes: readonly number[],
+  maxBytes: number,
+): Encoded {
+  const options = codes.map((code): Placed => ({ code, value: valueOf(packet, code) }));
+  const layout = place(options, packet, maxBytes - headerBytes - endBytes);
   if (layout.sname.length === 0) writeText(writer, packet.sname, snameBytes);
   else writeField(writer, layout.sname, snameBytes);
   if (layout.file.length === 0) writeText(writer, packet.file, fileBytes);
   else writeField(writer, layout.file, fileBytes);
   writer.u32(magicCookie);
-  for (const entry of layout.main) writeOption(writer, entry);
-  writer.u8(endCode);
-  if (writer.length < minBytes) writer.zeros(minBytes - writer.length);
-  return { bytes: writer.finish(), dropped: layout.dropped };
+  for (const { code, value } of layout.main) writeOption(writer, code, value);
+  return finish(writer, layout.dropped);
 }
 
-/** `size`: on the wire, with a code and a length before each piece. */
-type Placed = { code: number; value: Uint8Array; size: number };
+function finish(writer: ByteWriter, dropped: readonly number[]): Encoded {
+  writer.u8(endCode);
+  if (writer.length < minBytes) writer.zeros(minBytes - writer.length);
+  return { bytes: writer.finish(), dropped };
+}
+
+type Placed = { code: number; value: Uint8Array };
 type Layout = { main: Placed[]; file: Placed[]; sname: Placed[]; dropped: number[] };
 
 /** `room`: bytes for options in the options field. */
 function place(options: readonly Placed[], packet: DhcpPacket, room: number): Layout {
-  if (options.reduce((sum, entry) => sum + entry.size, 0) <= room) {
-    return { main: [...options], file: [], sname: [], dropped: [] };
-  }
   const layout: Layout = { main: [], file: [], sname: [], dropped: [] };
   // The relay's own option comes back whole or the relay drops the reply (RFC 3046 section 2.1.1): its room is kept.
-  const relayBytes = options.find((entry) => entry.code === relayAgentCode)?.size ?? 0;
-  let mainRoom = room - overloadBytes - relayBytes;
+  const relayAgent = packet.options.get(relayAgentCode);
+  let mainRoom = room - overloadBytes - (relayAgent === undefined ? 0 : sizeOf(relayAgent));
   let fileRoom = packet.file === "" ? fileBytes - endBytes : 0;
   let snameRoom = packet.sname === "" ? snameBytes - endBytes : 0;
   for (const entry of options) {
-    const { size } = entry;
+    const size = sizeOf(entry.value);
     if (entry.code === relayAgentCode) {
       layout.main.push(entry);
     } else if (size <= mainRoom) {
@@ -87,42 +133,53 @@ function place(options: readonly Placed[], packet: DhcpPacket, room: number): La
     }
   }
   const overload = (layout.file.length > 0 ? 1 : 0) + (layout.sname.length > 0 ? 2 : 0);
-  if (overload > 0) {
-    layout.main.splice(1, 0, { code: overloadCode, value: Uint8Array.of(overload), size: overloadBytes });
-  }
+  if (overload > 0) layout.main.splice(1, 0, { code: overloadCode, value: Uint8Array.of(overload) });
   return layout;
 }
 
-/** Longer than 255 bytes: in pieces, one after the other (RFC 3396 section 6). */
-function writeOption(writer: ByteWriter, { code, value }: Placed): void {
-  for (let piece = 0; piece < piecesOf(value); piece += 1) {
-    const part = value.length <= 255 ? value : value.subarray(piece * 255, (piece + 1) * 255);
+function writeOption(writer: ByteWriter, code: number, value: Uint8Array): void {
+  if (value.length <= pieceBytes) {
+    writer.u8(code).u8(value.length).bytes(value);
+    return;
+  }
+  for (let at = 0; at < value.length; at += pieceBytes) {
+    const part = value.subarray(at, at + pieceBytes);
     writer.u8(code).u8(part.length).bytes(part);
   }
 }
 
-function piecesOf(value: Uint8Array): number {
-  return Math.max(1, Math.ceil(value.length / 255));
+/** On the wire, with a code and a length before each piece. */
+function sizeOf(value: Uint8Array): number {
+  return value.length + 2 * Math.max(1, Math.ceil(value.length / pieceBytes));
 }
 
 function writeHeader(writer: ByteWriter, packet: DhcpPacket): void {
   writer.u8(packet.op).u8(packet.htype).u8(packet.hlen).u8(packet.hops);
   writer.u32(packet.xid).u16(packet.secs).u16(packet.flags);
-  for (const address of [packet.ciaddr, packet.yiaddr, packet.siaddr, packet.giaddr]) {
-    writer.u32(ipv4ToNumber(address));
-  }
+  writeAddress(writer, packet.ciaddr);
+  writeAddress(writer, packet.yiaddr);
+  writeAddress(writer, packet.siaddr);
+  writeAddress(writer, packet.giaddr);
   writer.bytes(packet.chaddr);
+}
+
+function writeAddress(writer: ByteWriter, address: DhcpPacket["ciaddr"]): void {
+  writer.u32(address === noAddress ? 0 : ipv4ToNumber(address));
 }
 
 /** Cut to fit, with a NUL at the end as some firmware needs it. */
 function writeText(writer: ByteWriter, value: string, width: number): void {
+  if (value === "") {
+    writer.zeros(width);
+    return;
+  }
   const bytes = Buffer.from(value, "latin1").subarray(0, width - 1);
   writer.bytes(bytes).zeros(width - bytes.length);
 }
 
 function writeField(writer: ByteWriter, options: readonly Placed[], width: number): void {
   const end = writer.length + width;
-  for (const entry of options) writeOption(writer, entry);
+  for (const { code, value } of options) writeOption(writer, code, value);
   writer.u8(endCode);
   writer.zeros(end - writer.length);
 }

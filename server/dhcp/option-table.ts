@@ -80,8 +80,12 @@ export const option = {
 
 const rows: readonly OptionRow<unknown>[] = Object.values(option);
 const rowByCode: ReadonlyMap<number, OptionRow<unknown>> = new Map(rows.map((entry) => [entry.code, entry]));
-const orderByCode: ReadonlyMap<number, number> = new Map(rows.map((entry, at) => [entry.code, at]));
-const relayAgentOrder = orderByCode.get(option.relayAgent.code) ?? 0;
+/** By code: the place in the table, unknown ones by number behind it, 82 at the very end. */
+const orderByCode = Array.from({ length: 256 }, (_, code) => {
+  if (code === option.relayAgent.code) return rows.length + 256;
+  const place = rows.findIndex((entry) => entry.code === code);
+  return place < 0 ? rows.length + code : place;
+});
 
 /** The row of a code, if it has one. */
 export function rowOf(code: number): OptionRow<unknown> | undefined {
@@ -90,12 +94,7 @@ export function rowOf(code: number): OptionRow<unknown> | undefined {
 
 /** Where an option stands on the wire; unknown ones by number, after the known ones and before 82. */
 export function wireOrder(left: number, right: number): number {
-  return orderOf(left) - orderOf(right);
-}
-
-function orderOf(code: number): number {
-  if (code === option.relayAgent.code) return relayAgentOrder + 256;
-  return orderByCode.get(code) ?? relayAgentOrder + code;
+  return (orderByCode[left] ?? 0) - (orderByCode[right] ?? 0);
 }
 
 /** The value of an option; undefined when it is absent, DecodeError when it is not what its row says. */

@@ -62,6 +62,11 @@ export class ByteWriter {
     return this.#length;
   }
 
+  /** Begins anew in the same buffer: what `finish` gave before is overwritten. */
+  reset(): void {
+    this.#length = 0;
+  }
+
   u8(value: number): this {
     const at = this.#grow(1); // first: growing replaces the view
     this.#view.setUint8(at, value);
@@ -82,13 +87,16 @@ export class ByteWriter {
 
   bytes(value: Uint8Array): this {
     const at = this.#grow(value.length);
-    this.#bytes.set(value, at);
+    // Most values are an address or a few flags long, where a loop is several times as fast as set().
+    if (value.length > 16) this.#bytes.set(value, at);
+    else for (let index = 0; index < value.length; index += 1) this.#bytes[at + index] = value[index] ?? 0;
     return this;
   }
 
   /** `length` zero bytes. */
   zeros(length: number): this {
-    this.#grow(length);
+    const at = this.#grow(length);
+    this.#bytes.fill(0, at, at + length);
     return this;
   }
 

@@ -17,12 +17,24 @@ export function parseIpv4(text: string): Ipv4 | undefined {
   return text as Ipv4;
 }
 
-/** The address as an unsigned 32-bit number, for arithmetic and comparison. */
+/** The address as an unsigned 32-bit number, for arithmetic and comparison. In a plain loop: this runs for each packet. */
 export function ipv4ToNumber(ip: Ipv4): number {
   let value = 0;
-  for (const part of ip.split(".")) value = value * 256 + Number(part);
-  return value;
+  let part = 0;
+  for (let at = 0; at < ip.length; at += 1) {
+    const code = ip.charCodeAt(at);
+    if (code === dot) {
+      value = value * 256 + part;
+      part = 0;
+    } else {
+      part = part * 10 + code - zero;
+    }
+  }
+  return value * 256 + part;
 }
+
+const dot = 46;
+const zero = 48;
 
 export function ipv4FromNumber(value: number): Ipv4 {
   return `${(value >>> 24) & 255}.${(value >>> 16) & 255}.${(value >>> 8) & 255}.${value & 255}` as Ipv4;
@@ -58,7 +70,8 @@ export function subnetContains(subnet: Subnet, ip: Ipv4): boolean {
 
 /** True for an address a machine may have: inside, and neither the network's nor the broadcast address. */
 export function isHostOf(subnet: Subnet, ip: Ipv4): boolean {
-  return subnetContains(subnet, ip) && ip !== subnet.base && ip !== broadcastOf(subnet);
+  const offset = ipv4ToNumber(ip) - ipv4ToNumber(subnet.base);
+  return offset > 0 && offset < 2 ** (32 - subnet.bits) - 1;
 }
 
 /** Reads `10.0.1.200-10.0.1.250`; undefined when an end is no address or the ends are the wrong way round. */

@@ -22,9 +22,19 @@ export function parseMac(text: string): Mac | undefined {
   return mac as Mac;
 }
 
-/** The MAC in six bytes of a packet. */
-export function macFromBytes(bytes: Uint8Array): Mac {
-  return Array.from(bytes.subarray(0, 6), (byte) => byte.toString(16).padStart(2, "0")).join(":") as Mac;
+/** Both hexadecimal digits of each byte. */
+const hexPairs = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
+/** The MAC in the first six bytes of a packet's field; undefined where `parseMac` finds none in them. */
+export function macFromBytes(bytes: Uint8Array): Mac | undefined {
+  let text = "";
+  let sum = 0;
+  for (let at = 0; at < 6; at += 1) {
+    const byte = bytes[at] ?? 0;
+    sum += byte;
+    text += at === 0 ? hexPairs[byte] : `:${hexPairs[byte]}`;
+  }
+  return sum === 0 || ((bytes[0] ?? 0) & 1) === 1 ? undefined : (text as Mac);
 }
 
 export function macToBytes(mac: Mac): Uint8Array {
