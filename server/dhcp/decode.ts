@@ -36,7 +36,8 @@ export function decode(bytes: Uint8Array): DhcpPacket {
     throw new DecodeError("truncated", bytes.length, `${headerBytes} bytes wanted, ${bytes.length} there`);
   }
   const hlen = bytes[2] ?? 0;
-  if (hlen > chaddrBytes) throw new DecodeError("bad-value", 2, `hardware address of ${hlen} bytes, 16 at most`);
+  if (hlen > chaddrBytes)
+    throw new DecodeError("bad-value", 2, `hardware address of ${hlen} bytes, 16 at most`);
   if (u32(bytes, cookieAt) !== magicCookie) {
     throw new DecodeError("unsupported", cookieAt, "no DHCP cookie: plain BOOTP or no DHCP at all");
   }

@@ -12,6 +12,7 @@ export type LeaseStore = {
 /** More are dropped, not queued: the client asks again, and a late ACK helps nobody. */
 const maxWaiting = 4096;
 
+/** `done` is told whether the leases are on the disk; it must not throw. */
 type Waiting = { leases: readonly Lease[]; done: (saved: boolean) => void };
 
 /**
@@ -39,16 +40,20 @@ export class LeaseWriter {
     return this.#waiting.length >= maxWaiting;
   }
 
-  /** True when the leases are durable, false when they could not be saved. Never rejects. */
-  async save(leases: readonly Lease[]): Promise<boolean> {
+  /** The disk is behind: the next commit is a large one already. */
+  get isBehind(): boolean {
+    return this.#waiting.length >= maxWaiting / 4;
+  }
+
+  /** Tells `done` true when the leases are durable, false when they could not be saved. Never throws. */
+  save(leases: readonly Lease[], done: (saved: boolean) => void): void {
     for (const lease of leases) {
-      if (!this.#durable.has(lease.ip)) this.#durable.set(lease.ip, this.#table.get(lease.ip));
+      const earlier = this.#table.get(lease.ip);
+      if (!this.#durable.has(lease.ip)) this.#durable.set(lease.ip, earlier);
       this.#table.set(lease);
     }
-    const { promise, resolve } = Promise.withResolvers<boolean>();
-    this.#waiting.push({ leases, done: resolve });
+    this.#waiting.push({ leases, done });
     this.#running ??= this.#commitAll();
-    return await promise;
   }
 
   /** Resolves when nothing waits any more. */
@@ -71,7 +76,7 @@ export class LeaseWriter {
   async #commit(batch: readonly Waiting[]): Promise<boolean> {
     // The last of each address, in the order of arrival.
     const latest = new Map<Ipv4, Lease>();
-    for (const lease of batch.flatMap((entry) => entry.leases)) latest.set(lease.ip, lease);
+    for (const { leases } of batch) for (const lease of leases) latest.set(lease.ip, lease);
     try {
       await this.#store.saveLeases([...latest.values()]);
     } catch (error) {

@@ -1,20 +1,22 @@
 import type { Clock } from "../lib/clock.ts";
 import type { Config } from "../config/config.ts";
-import { DecodeError, messageOf } from "../lib/errors.ts";
-import type { Ipv4 } from "../lib/ipv4.ts";
+import { ByteWriter } from "../lib/bytes.ts";
+import { DecodeError } from "../lib/errors.ts";
+import { type Ipv4, ipv4FromNumber, ipv4ToNumber } from "../lib/ipv4.ts";
 import type { Log } from "../lib/log.ts";
 import type { Record as RecordEvent } from "../model/boot-event.ts";
 import type { Directory } from "../model/directory.ts";
 import type { Lease } from "../model/node.ts";
-import { type DeviceAddress, deviceUdpSocket } from "../net/device-socket.ts";
+import { type DatagramPort, type OpenDatagramPort, openDatagramPort } from "../net/datagram-port.ts";
+import { type Admission, admissionFor, beginsExchange } from "./admission.ts";
 import { type DhcpRequest, readRequest } from "./client.ts";
+import { Counters, namesUnder } from "./counters.ts";
 import { type Decision, decide } from "./decide.ts";
 import { decode } from "./decode.ts";
 import { encode, replyLimit } from "./encode.ts";
 import { type LeaseStore, LeaseWriter } from "./lease-writer.ts";
 import { LeaseTable } from "./leases.ts";
-import type { BootUrls, DhcpSite } from "./site.ts";
-import type { DhcpSocket } from "./socket.ts";
+import type { BootUrls, DhcpSite, DhcpView } from "./site.ts";
 
 export type DhcpServerOptions = {
   config: Pick<Config, "interface" | "ports"> & Omit<DhcpSite, "urls">;
@@ -24,8 +26,8 @@ export type DhcpServerOptions = {
   record: RecordEvent;
   log: Log;
   clock: Clock;
-  /** Default: a socket bound to the interface. */
-  openSocket?: (place: DeviceAddress) => Promise<DhcpSocket>;
+  /** Default: a port bound to the interface. */
+  openPort?: OpenDatagramPort;
 };
 
 /** The DHCP server of one interface. */
@@ -49,97 +51,156 @@ export function createDhcpServer(options: DhcpServerOptions): DhcpServer {
   };
 }
 
+type Reply = Decision & { kind: "reply" };
+
+const receivedName = namesUnder("received");
+const sentName = namesUnder("sent");
+const droppedName = namesUnder("dropped");
+
+/** How many datagrams are taken before the load is looked at again; it is looked at once a millisecond at least. */
+const datagramsPerLook = 32;
+
 class Server {
   readonly #options: DhcpServerOptions;
   readonly #site: DhcpSite;
   readonly #ports: { server: number; client: number };
-  readonly #counts = new Map<string, number>();
-  #leases: LeaseTable;
+  readonly #counters = new Counters();
+  /** For every reply: what it holds is sent or copied before the next one is written. */
+  readonly #reply = new ByteWriter(2048);
+  #view: DhcpView;
   #writer: LeaseWriter;
-  #socket: DhcpSocket | undefined;
+  #port: DatagramPort | undefined;
+  #admission: Admission = "all";
+  #lookedAtMs = 0;
+  #untilLook = 0;
 
   constructor(options: DhcpServerOptions) {
     this.#options = options;
     this.#site = { ...options.config, urls: options.urls };
     // With a port of one's own (tests, a second head) the client's is the next one, as 68 follows 67.
     this.#ports = { server: options.config.ports.dhcp, client: options.config.ports.dhcp + 1 };
-    this.#leases = new LeaseTable(this.#site.pool);
-    this.#writer = new LeaseWriter(this.#leases, options.store, options.log);
+    this.#view = this.#viewOf([]);
+    this.#writer = new LeaseWriter(this.#view.leases, options.store, options.log);
   }
 
   async start(): Promise<void> {
     const { store, log, config } = this.#options;
-    const open: (place: DeviceAddress) => Promise<DhcpSocket> = this.#options.openSocket ?? deviceUdpSocket;
-    this.#leases = new LeaseTable(this.#site.pool, await store.loadLeases());
-    this.#writer = new LeaseWriter(this.#leases, store, log);
+    this.#view = this.#viewOf(await store.loadLeases());
+    this.#writer = new LeaseWriter(this.#view.leases, store, log);
     // The wildcard address, or broadcasts would not arrive; the binding to the device keeps other interfaces out.
     const address = "0.0.0.0" as Ipv4;
-    const socket = await open({ device: config.interface, address, port: this.#ports.server });
-    socket.on("error", (error) => log.error({ err: error }, "DHCP socket"));
-    socket.on("message", (bytes) => void this.#receive(bytes));
-    this.#socket = socket;
+    this.#port = await (this.#options.openPort ?? openDatagramPort)(
+      { device: config.interface, address, port: this.#ports.server },
+      {
+        onDatagram: (bytes) => this.#receive(bytes),
+        onSendFault: (fault) => {
+          this.#counters.add("send-failed");
+          log.warn(
+            { error: fault.name, to: ipv4FromNumber(fault.address) },
+            "a DHCP reply could not be sent",
+          );
+        },
+        onError: (error) => log.error({ err: error }, "DHCP socket"),
+      },
+    );
   }
 
   async stop(): Promise<void> {
-    this.#socket?.close();
-    this.#socket = undefined;
+    this.#port?.close();
+    this.#port = undefined;
     await this.#writer.idle();
   }
 
   counters(): Readonly<Record<string, number>> {
-    return Object.fromEntries(this.#counts);
+    const overflowed = this.#port?.status().overflowed ?? 0;
+    return { ...this.#counters.all(), ...(overflowed > 0 ? { "dropped.buffer-full": overflowed } : {}) };
   }
 
   leases(): readonly Lease[] {
-    return this.#leases.all();
+    return this.#view.leases.all();
   }
 
-  /** Never rejects: whatever a packet does, the next one is answered. */
-  async #receive(bytes: Uint8Array): Promise<void> {
-    this.#count("received");
-    if (this.#writer.isFull) return this.#count("dropped.overloaded");
+  #viewOf(leases: readonly Lease[]): DhcpView {
+    const { directory } = this.#options;
+    return { directory, leases: new LeaseTable(this.#site.pool, leases), site: this.#site };
+  }
+
+  /** Never throws: whatever a packet does, the next one is answered. */
+  #receive(bytes: Uint8Array): void {
+    this.#counters.add("received");
+    const nowMs = this.#options.clock.nowMs();
+    this.#look(nowMs);
+    if (this.#admission === "none") return this.#counters.add("dropped.overloaded");
+    if (this.#admission === "finish" && beginsExchange(bytes)) return this.#counters.add("dropped.busy");
     try {
       const reading = readRequest(decode(bytes));
-      if (reading.kind === "ignore") return this.#count(`dropped.${reading.reason}`);
+      if (reading.kind === "ignore") return this.#counters.add(droppedName(reading.reason));
       const { request } = reading;
-      this.#count(`received.${request.type}`);
-      const view = { directory: this.#options.directory, leases: this.#leases, site: this.#site };
-      await this.#carryOut(request, decide(request, view, this.#options.clock.nowMs()));
+      this.#counters.add(receivedName(request.type));
+      this.#carryOut(request, decide(request, this.#view, nowMs));
     } catch (error) {
-      if (error instanceof DecodeError) return this.#count(`dropped.malformed.${error.code}`);
-      this.#count("dropped.defect");
+      if (error instanceof DecodeError) return this.#counters.add(droppedName(`malformed.${error.code}`));
+      this.#counters.add("dropped.defect");
       this.#options.log.error({ err: error }, "a DHCP request could not be answered");
     }
   }
 
-  async #carryOut(request: DhcpRequest, decision: Decision): Promise<void> {
-    if (decision.kind === "ignore") {
-      this.#count(`dropped.${decision.reason}`);
-    } else {
-      const hold = decision.kind === "reply" ? decision.hold : undefined;
-      if (hold !== undefined) this.#leases.hold(hold.ip, request.mac, hold.untilMs);
-      const saved = decision.leases.length === 0 || (await this.#writer.save(decision.leases));
-      if (!saved) return this.#count("dropped.not-saved");
-      if (decision.kind === "reply") this.#send(request, decision);
-    }
-    for (const event of decision.events) {
-      if (event.kind === "refused") this.#options.log.warn({ mac: event.mac }, `DHCP: ${event.message}`);
-      this.#options.record(event);
-    }
-  }
-
-  #send({ mac, maxMessageBytes }: DhcpRequest, { packet, type, to }: Decision & { kind: "reply" }): void {
-    const log = this.#options.log;
-    const { bytes, dropped } = encode(packet, replyLimit(maxMessageBytes));
-    if (dropped.length > 0) log.warn({ mac, options: dropped }, "DHCP: options did not fit into the reply");
-    log.debug({ mac, type, ip: packet.yiaddr, to: to.address }, "DHCP reply");
-    this.#socket?.send(bytes, this.#ports[to.port], to.address, (error) => {
-      this.#count(error === null ? `sent.${type}` : "send-failed");
-      if (error !== null) log.warn({ mac, to: to.address }, `DHCP: ${messageOf(error)}`);
+  /** Looks at the load every few datagrams, so that it costs nearly nothing. */
+  #look(nowMs: number): void {
+    this.#untilLook -= 1;
+    const { isBehind, isFull } = this.#writer;
+    if (this.#untilLook > 0 && nowMs === this.#lookedAtMs && !isFull) return;
+    this.#untilLook = datagramsPerLook;
+    this.#lookedAtMs = nowMs;
+    const status = this.#port?.status();
+    this.#admission = admissionFor({
+      queuedBytes: status?.waitingBytes ?? 0,
+      queueBytes: status?.receiveBufferBytes ?? 0,
+      commitsBehind: isBehind,
+      commitsFull: isFull,
     });
   }
 
-  #count(name: string): void {
-    this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1);
+  #carryOut(request: DhcpRequest, decision: Decision): void {
+    if (decision.kind === "ignore") {
+      this.#counters.add(droppedName(decision.reason));
+      return this.#tell(decision);
+    }
+    const reply = decision.kind === "reply" ? decision : undefined;
+    if (reply?.hold !== undefined) this.#view.leases.hold(reply.hold.ip, request.mac, reply.hold.untilMs);
+    const bytes = reply === undefined ? undefined : this.#encode(request, reply);
+    if (decision.leases.length === 0) {
+      if (reply !== undefined && bytes !== undefined) this.#send(request, reply, bytes);
+      return this.#tell(decision);
+    }
+    const kept = bytes?.slice();
+    this.#writer.save(decision.leases, (saved) => {
+      if (!saved) return this.#counters.add("dropped.not-saved");
+      if (reply !== undefined && kept !== undefined) this.#send(request, reply, kept);
+      this.#tell(decision);
+    });
+  }
+
+  /** The reply as it goes out; good until the next one is encoded. */
+  #encode({ mac, maxMessageBytes }: DhcpRequest, { packet }: Reply): Uint8Array {
+    const { bytes, dropped } = encode(packet, replyLimit(maxMessageBytes), this.#reply);
+    if (dropped.length > 0) {
+      this.#options.log.warn({ mac, options: dropped }, "DHCP: options did not fit into the reply");
+    }
+    return bytes;
+  }
+
+  #send({ mac }: DhcpRequest, { packet, type, to }: Reply, bytes: Uint8Array): void {
+    if (this.#port === undefined) return; // stopped meanwhile: the client asks again
+    this.#options.log.debug({ mac, type, ip: packet.yiaddr, to: to.address }, "DHCP reply");
+    this.#port.send(bytes, ipv4ToNumber(to.address), this.#ports[to.port]);
+    this.#counters.add(sentName(type));
+  }
+
+  #tell({ events }: Decision): void {
+    for (const event of events) {
+      if (event.kind === "refused") this.#options.log.warn({ mac: event.mac }, `DHCP: ${event.message}`);
+      this.#options.record(event);
+    }
   }
 }

@@ -39,6 +39,8 @@ export type DatagramPort = {
 };
 
 export type DatagramPortStatus = {
+  /** Of the receive buffer, taken by datagrams that nobody has looked at yet. */
+  waitingBytes: number;
   receiveBufferBytes: number;
   sendBufferBytes: number;
   /** Datagrams that came and found the receive buffer full. */
@@ -76,7 +78,7 @@ const SOL_IP = 0;
 const IP_RECVERR = 11;
 const SO_MEMINFO = 55;
 /** What SO_MEMINFO answers with (linux/sock_diag.h), in words. */
-const memoryInfo = { words: 9, receiveBuffer: 1, sendBuffer: 3, drops: 8 } as const;
+const memoryInfo = { words: 9, waiting: 0, receiveBuffer: 1, sendBuffer: 3, drops: 8 } as const;
 
 /** How soon to try again when the kernel has no room for more. */
 const retryMs = 1;
@@ -164,6 +166,7 @@ class Port implements DatagramPort {
     length.writeUInt32LE(info.length);
     if (!this.#closed) this.#libc.getsockopt(this.#fd, SOL_SOCKET, SO_MEMINFO, info, length);
     return {
+      waitingBytes: info.readUInt32LE(memoryInfo.waiting * 4),
       receiveBufferBytes: info.readUInt32LE(memoryInfo.receiveBuffer * 4),
       sendBufferBytes: info.readUInt32LE(memoryInfo.sendBuffer * 4),
       overflowed: info.readUInt32LE(memoryInfo.drops * 4),
