@@ -1,7 +1,8 @@
 import { diskFaults } from "./boot/head-faults.ts";
+import type { Config } from "./config/config.ts";
 import type { OpenCore, Running } from "./core.ts";
-import { previewOptions } from "./dhcp/preview.ts";
-import type { DhcpSite } from "./dhcp/site.ts";
+import { previewOptions, previewProxy } from "./dhcp/preview.ts";
+import type { BootUrls } from "./dhcp/site.ts";
 import packageFile from "../package.json" with { type: "json" };
 import { systemClock } from "./lib/clock.ts";
 import { AppError } from "./lib/errors.ts";
@@ -28,7 +29,7 @@ export function statusOf(core: OpenCore, running: Running | undefined, leases: n
     interface: config.interface,
     address: config.address,
     subnet: formatSubnet(config.subnet),
-    pool: formatIpv4Range(config.pool),
+    ...(config.pool === undefined ? {} : { pool: formatIpv4Range(config.pool) }),
     parts: running?.parts() ?? [],
     nodes,
     unknownMachines: tracker.discovered().length,
@@ -81,7 +82,7 @@ export async function render(core: OpenCore, name: string): Promise<RenderAnswer
   return {
     node: node.name,
     image: image === undefined ? reference : `${image.name}@${image.version}`,
-    dhcp: dhcpPreviews(node, { ...config, urls }),
+    dhcp: dhcpPreviews(node, config, urls),
     bootScript: desk.preview(node),
     kernelArguments: image === undefined ? "" : desk.argumentsOf(node, image).join(" "),
     files: files.map((file) => ({
@@ -96,10 +97,17 @@ export async function render(core: OpenCore, name: string): Promise<RenderAnswer
   };
 }
 
-/** What DHCP gives to each client of a node: both kinds of PC firmware, iPXE, and the running system. */
-function dhcpPreviews(node: ClusterNode, site: DhcpSite): RenderAnswer["dhcp"] {
+/**
+ * What DHCP gives to each client of a node: both kinds of PC firmware, iPXE, and, where the head gives out addresses, the
+ * running system.
+ */
+function dhcpPreviews(node: ClusterNode, config: Config, urls: BootUrls): RenderAnswer["dhcp"] {
+  const { pool } = config;
   const [bios = [], uefi = []] = ["bios", "uefi-x64"].map((firmware) =>
-    previewOptions(node, site, firmware).map(({ client, options }) => ({
+    (pool === undefined
+      ? previewProxy(node, { ...config, urls }, firmware)
+      : previewOptions(node, { ...config, pool, urls }, firmware)
+    ).map(({ client, options }) => ({
       client: client === "firmware" ? `firmware (${firmware})` : client,
       options: options.map(({ code, name, value }) => ({
         name: code === undefined ? name : `${code} ${name}`,

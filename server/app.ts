@@ -3,6 +3,7 @@ import type { Config } from "./config/config.ts";
 import { checkMachine, readMachineNetwork } from "./config/machine.ts";
 import { type Core, openCore } from "./core.ts";
 import { databaseFile } from "./inventory/database.ts";
+import { createProxyServer } from "./dhcp/proxy-server.ts";
 import { createDhcpServer } from "./dhcp/server.ts";
 import { nodeFacingApp } from "./http/node-app.ts";
 import { createDeviceHttpServer, createSocketHttpServer } from "./http/server.ts";
@@ -36,21 +37,23 @@ export async function createHead(
   const clock = systemClock;
   const { tracker, directory, desk, urls } = core;
   const nfs = createNfsServer({ config, log, clock, searchPath });
-  const dhcp = createDhcpServer({
-    config,
-    urls,
-    directory,
-    store: core.leaseStore,
-    record: tracker.record,
-    log,
-    clock,
-  });
+  const { mode } = config.dhcp;
+  const dhcpParts = { urls, directory, record: tracker.record, log, clock };
+  const dhcp =
+    config.pool === undefined
+      ? undefined
+      : createDhcpServer({ ...dhcpParts, config: { ...config, pool: config.pool }, store: core.leaseStore });
+  const proxyDhcp = createProxyServer({ ...dhcpParts, config: { ...config, mode } });
   const tftpFiles = createTftpFiles({
     desk,
     directory,
     clock,
     record: tracker.record,
-    openLoader: (path) => openConfined(config.loaderDirectory, path),
+    openLoader: async (path) =>
+      (await openConfined(config.loaderDirectory, path)) ??
+      (config.raspberryPiDirectory === undefined
+        ? undefined
+        : await openConfined(config.raspberryPiDirectory, path)),
     fromText: (text) => fileInMemory(Buffer.from(text)),
   });
   const tftp = createTftpServer({
@@ -87,16 +90,23 @@ export async function createHead(
     { name: "nfs", service: nfs },
     { name: "http", service: http },
     { name: "tftp", service: tftp },
-    { name: "dhcp", service: dhcp },
+    { name: "proxy-dhcp", service: proxyDhcp },
+    ...(dhcp === undefined ? [] : [{ name: "dhcp" as const, service: dhcp }]),
     { name: "schedules", service: schedules },
   ];
   const states = new Map<string, PartStatus["state"]>();
   core.run({
     startedAtMs: clock.nowMs(),
-    leases: () => dhcp.leases(),
+    leases: () => dhcp?.leases() ?? [],
     faults: () => nfsFaults(nfs),
-    parts: () =>
-      partStatuses(config, states, { dhcp: dhcp.counters(), tftp: flatCounters(tftp.counters()) }, nfs),
+    parts: () => {
+      const counters = {
+        ...(dhcp === undefined ? {} : { dhcp: dhcp.counters() }),
+        proxyDhcp: proxyDhcp.counters(),
+        tftp: flatCounters(tftp.counters()),
+      };
+      return partStatuses(config, states, counters, nfs);
+    },
   });
   return {
     start: () => startAll(parts, states, core, log),
@@ -174,7 +184,7 @@ async function stopAll(
 function partStatuses(
   config: Config,
   states: ReadonlyMap<string, PartStatus["state"]>,
-  counters: { dhcp: PartStatus["counters"]; tftp: PartStatus["counters"] },
+  counters: Record<"proxyDhcp" | "tftp", PartStatus["counters"]> & { dhcp?: PartStatus["counters"] },
   nfs: NfsServer,
 ): PartStatus[] {
   const state = (name: PartStatus["name"]): PartStatus["state"] => states.get(name) ?? "stopped";
@@ -185,12 +195,28 @@ function partStatuses(
     server.restarts === 0 ? "" : `, restarted ${server.restarts} time${server.restarts === 1 ? "" : "s"}`;
   const nfsDetail = `${server.backend ?? "no server"} at ${at(ports.nfs)}${restarts}${server.message === undefined ? "" : `: ${server.message}`}`;
   return [
-    { name: "dhcp", state: state("dhcp"), detail: at(ports.dhcp), counters: counters.dhcp },
+    ...dhcpStatuses(config, counters, state, at),
     { name: "tftp", state: state("tftp"), detail: at(ports.tftp), counters: counters.tftp },
     { name: "http", state: state("http"), detail: at(ports.http), counters: {} },
     { name: "nfs", state: server.state, detail: nfsDetail, counters: { restarts: server.restarts } },
     { name: "database", state: "running", detail: databaseFile(config.stateDirectory), counters: {} },
     { name: "schedules", state: state("schedules"), detail: "nightly backup of the database", counters: {} },
+  ];
+}
+
+/** The server of addresses, where the head is one, and that of boot information alone. */
+function dhcpStatuses(
+  { ports, dhcp: { mode } }: Config,
+  counters: { dhcp?: PartStatus["counters"]; proxyDhcp: PartStatus["counters"] },
+  state: (name: PartStatus["name"]) => PartStatus["state"],
+  at: (port: number) => string,
+): PartStatus[] {
+  const detail = at(ports.bootServer) + (mode === "proxy" ? `, and port ${ports.dhcp}: no addresses` : "");
+  return [
+    ...(counters.dhcp === undefined
+      ? []
+      : [{ name: "dhcp" as const, state: state("dhcp"), detail: at(ports.dhcp), counters: counters.dhcp }]),
+    { name: "proxy-dhcp", state: state("proxy-dhcp"), detail, counters: counters.proxyDhcp },
   ];
 }
 

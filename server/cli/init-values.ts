@@ -9,6 +9,7 @@ export type InitFlags = {
   address?: string;
   subnet?: string;
   pool?: string;
+  proxy?: boolean;
   domain?: string;
   router?: string;
   dns?: readonly string[];
@@ -21,7 +22,9 @@ export type InitFlags = {
   socket?: string;
   authorizedKey?: readonly string[];
   nfsBackend?: string;
+  raspberryPiDirectory?: string;
   dhcpPort?: number;
+  bootServerPort?: number;
   tftpPort?: number;
   httpPort?: number;
   nfsPort?: number;
@@ -29,10 +32,11 @@ export type InitFlags = {
 
 type Ports = NonNullable<ConfigValues["ports"]>;
 
-const network = ["interface", "address", "subnet", "pool"] as const;
+const network = ["interface", "address", "subnet"] as const;
 const optional = [
   ...(["domain", "router", "dns", "leaseSeconds", "image", "imageStore", "stateDirectory"] as const),
-  ...(["sharedDirectory", "loaderDirectory", "socket", "nfsBackend"] as const),
+  ...(["sharedDirectory", "loaderDirectory", "raspberryPiDirectory", "socket"] as const),
+  "nfsBackend" as const,
 ];
 
 /**
@@ -40,12 +44,15 @@ const optional = [
  * @throws AppError("invalid") naming every flag that is still needed.
  */
 export function valuesOf(flags: InitFlags, proposal: Proposal | undefined): ConfigValues {
-  const known: Partial<Record<(typeof network)[number], string>> = {
+  const known: Partial<Record<(typeof network)[number] | "pool", string>> = {
     ...proposal,
-    ...pick(flags, network),
+    ...pick(flags, [...network, "pool"]),
     ...poolOfFlags(flags, proposal),
   };
-  const missing = network.filter((key) => known[key] === undefined);
+  // One that is told all the same is refused with the rest.
+  if (flags.proxy === true && flags.pool === undefined) delete known.pool;
+  const needed = flags.proxy === true ? network : ([...network, "pool"] as const);
+  const missing = needed.filter((key) => known[key] === undefined);
   if (missing.length > 0) {
     const faults = missing.map((key) => ({
       place: `--${key}`,
@@ -56,7 +63,8 @@ export function valuesOf(flags: InitFlags, proposal: Proposal | undefined): Conf
   const { authorizedKey } = flags;
   const ports = portsOf(flags);
   return {
-    ...(known as Required<typeof known>),
+    ...(known as Record<(typeof network)[number], string>),
+    ...(flags.proxy === true ? { dhcpMode: "proxy" } : {}),
     ...pick(flags, optional),
     ...(authorizedKey === undefined ? {} : { authorizedKeys: authorizedKey }),
     ...(Object.keys(ports).length === 0 ? {} : { ports }),
@@ -75,8 +83,14 @@ function poolOfFlags(
   return derived === undefined ? {} : { pool: derived };
 }
 
-function portsOf({ dhcpPort, tftpPort, httpPort, nfsPort }: InitFlags): Ports {
-  const entries = Object.entries({ dhcp: dhcpPort, tftp: tftpPort, http: httpPort, nfs: nfsPort });
+function portsOf({ dhcpPort, bootServerPort, tftpPort, httpPort, nfsPort }: InitFlags): Ports {
+  const entries = Object.entries({
+    dhcp: dhcpPort,
+    bootServer: bootServerPort,
+    tftp: tftpPort,
+    http: httpPort,
+    nfs: nfsPort,
+  });
   return Object.fromEntries(entries.filter(([, port]) => port !== undefined));
 }
 
@@ -91,8 +105,13 @@ export function flagOfKey(place: string): string {
     .slice(place.lastIndexOf(": ") + 1)
     .trim()
     .split(".");
-  if (key === "ports" && part !== undefined) return `--${part}-port`;
+  if (key === "ports" && part !== undefined) return `--${hyphenated(part)}-port`;
+  if (key === "dhcp") return "--proxy";
   if (key === "nfs") return "--nfs-backend";
   if (key === "authorizedKeys") return "--authorized-key";
-  return `--${key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  return `--${hyphenated(key)}`;
+}
+
+function hyphenated(key: string): string {
+  return key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }

@@ -9,8 +9,15 @@ export type Config = {
   /** The head's own address on it. */
   address: Ipv4;
   subnet: Subnet;
-  /** For machines that are not in the inventory. */
-  pool: Ipv4Range;
+  dhcp: {
+    /**
+     * `server`: the head gives out the addresses of this network. `proxy`: another DHCP server does, and the head only
+     * tells machines what to boot.
+     */
+    mode: "server" | "proxy";
+  };
+  /** For machines that are not in the inventory; absent just where the head gives out no addresses. */
+  pool?: Ipv4Range;
   leaseSeconds: number;
   /** Option 15, and the domain of every node's full name. */
   domain: string;
@@ -31,9 +38,18 @@ export type Config = {
   sharedDirectory: string;
   /** Where undionly.kpxe and its like lie. */
   loaderDirectory: string;
+  /** Boot files of Raspberry Pis, offered by TFTP below its own paths; absent: they are given nothing to boot. */
+  raspberryPiDirectory?: string;
   /** A public key a line, put into every node's root account. */
   authorizedKeys: readonly string[];
   kernelArguments: readonly string[];
   nfs: { backend: "auto" | "ganesha" | "kernel" };
-  ports: { dhcp: number; tftp: number; http: number; nfs: number };
+  /** `bootServer`: PXE's own port for boot servers and proxyDHCP, 4011. */
+  ports: { dhcp: number; bootServer: number; tftp: number; http: number; nfs: number };
 };
+
+/** The same head beside another DHCP server: it gives out no addresses. */
+export function asProxy(config: Config): Config {
+  const { pool: _, ...others } = config;
+  return { ...others, dhcp: { mode: "proxy" } };
+}

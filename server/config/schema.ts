@@ -49,7 +49,8 @@ const fields = z.strictObject({
   interface: z.string().regex(/^[^\s/:]{1,15}$/, "expected a network interface such as eth0"),
   address: ipv4,
   subnet: parsed(parseSubnet, "a subnet such as 10.0.1.0/24"),
-  pool: parsed(parseIpv4Range, "a range of addresses such as 10.0.1.200-10.0.1.250"),
+  dhcp: z.strictObject({ mode: z.enum(["server", "proxy"]).default("server") }).prefault({}),
+  pool: parsed(parseIpv4Range, "a range of addresses such as 10.0.1.200-10.0.1.250").optional(),
   leaseSeconds: z.int().min(60, "at least 60 s").max(31_536_000, "at most a year").default(3600),
   domain: domainName.default("cluster.lan"),
   router: ipv4.optional(),
@@ -64,12 +65,14 @@ const fields = z.strictObject({
   socket: absolutePath.default("/run/provision/api.sock"),
   sharedDirectory: absolutePath.default("/srv/provision/shared"),
   loaderDirectory: absolutePath.default("/usr/lib/ipxe"),
+  raspberryPiDirectory: absolutePath.optional(),
   authorizedKeys: z.array(publicKey).default([]),
   kernelArguments: z.array(kernelArgument).default([]),
   nfs: z.strictObject({ backend: z.enum(["auto", "ganesha", "kernel"]).default("auto") }).prefault({}),
   ports: z
     .strictObject({
       dhcp: port.default(67),
+      bootServer: port.default(4011),
       tftp: port.default(69),
       http: port.default(8080),
       nfs: port.default(2049),
@@ -115,16 +118,37 @@ function* clashes(config: Partial<Fields>): Generator<Issue> {
     yield { path: ["ports", "http"], message: "is the NFS server's port too" };
   if (ports !== undefined && ports.dhcp === ports.tftp)
     yield { path: ["ports", "tftp"], message: "is the DHCP server's port too" };
+  if (ports !== undefined && (ports.bootServer === ports.tftp || ports.bootServer === ports.dhcp))
+    yield { path: ["ports", "bootServer"], message: "is the DHCP or the TFTP server's port too" };
+}
+
+/** A head that gives out addresses needs some for strangers; one that gives out none has no use for them. */
+function* modeClashes({ dhcp }: Partial<Fields>, hasPool: boolean): Generator<Issue> {
+  if (dhcp?.mode === "server" && !hasPool) yield { path: ["pool"], message: "is missing" };
+  if (dhcp?.mode === "proxy" && hasPool) {
+    yield {
+      path: ["pool"],
+      message: "has no use with dhcp.mode proxy: another server gives out the addresses. Take it out",
+    };
+  }
 }
 
 /** Checks everything, and goes on after a fault: a value that is wrong by itself does not hide a clash of two others. */
 export function checkConfig(input: unknown): { value: Omit<Config, "file"> } | { issues: readonly Issue[] } {
   const result = fields.safeParse(input);
   const issues = result.success ? [] : result.error.issues.flatMap((issue) => issuesOf(issue, input));
-  issues.push(...clashes(result.success ? result.data : soundFields(input)));
+  const sound = result.success ? result.data : soundFields(input);
+  issues.push(...clashes(sound), ...modeClashes(sound, Object.hasOwn(Object(input), "pool")));
   if (issues.length > 0 || !result.success) return { issues };
-  const { router, ...rest } = result.data;
-  return { value: { ...rest, ...(router === undefined ? {} : { router }) } };
+  const { pool, router, raspberryPiDirectory, ...rest } = result.data;
+  return {
+    value: {
+      ...rest,
+      ...(pool === undefined ? {} : { pool }),
+      ...(router === undefined ? {} : { router }),
+      ...(raspberryPiDirectory === undefined ? {} : { raspberryPiDirectory }),
+    },
+  };
 }
 
 function issuesOf(issue: z.core.$ZodIssue, input: unknown): Issue[] {

@@ -5,7 +5,8 @@ export type ConfigValues = {
   interface: string;
   address: string;
   subnet: string;
-  pool: string;
+  pool?: string;
+  dhcpMode?: string;
   domain?: string;
   router?: string;
   dns?: readonly string[];
@@ -17,10 +18,11 @@ export type ConfigValues = {
   socket?: string;
   sharedDirectory?: string;
   loaderDirectory?: string;
+  raspberryPiDirectory?: string;
   authorizedKeys?: readonly string[];
   kernelArguments?: readonly string[];
   nfsBackend?: string;
-  ports?: { dhcp?: number; tftp?: number; http?: number; nfs?: number };
+  ports?: { dhcp?: number; bootServer?: number; tftp?: number; http?: number; nfs?: number };
 };
 
 type Entry = { key: string; value: unknown; fallback?: unknown; comment: string };
@@ -42,7 +44,7 @@ function renderEntry({ key, value, fallback, comment }: Entry): string {
 }
 
 function entriesOf(values: ConfigValues): Entry[] {
-  const ports = { dhcp: 67, tftp: 69, http: 8080, nfs: 2049, ...values.ports };
+  const ports = { dhcp: 67, bootServer: 4011, tftp: 69, http: 8080, nfs: 2049, ...values.ports };
   return [
     {
       key: "interface",
@@ -52,8 +54,16 @@ function entriesOf(values: ConfigValues): Entry[] {
     { key: "address", value: values.address, comment: "The head's own address on that interface." },
     { key: "subnet", value: values.subnet, comment: "The network of the nodes." },
     {
+      key: "dhcp",
+      value: values.dhcpMode === undefined ? undefined : { mode: values.dhcpMode },
+      fallback: { mode: "server" },
+      comment:
+        "server: the head gives out the addresses of this network.\nproxy: another DHCP server does; the head only tells machines what to boot (proxyDHCP).",
+    },
+    {
       key: "pool",
       value: values.pool,
+      fallback: "10.0.1.200-10.0.1.250",
       comment: "Addresses for machines that are not in the inventory. No node's address may lie in it.",
     },
     {
@@ -119,6 +129,13 @@ function entriesOf(values: ConfigValues): Entry[] {
       comment: "Boot loaders: undionly.kpxe, snponly.efi.",
     },
     {
+      key: "raspberryPiDirectory",
+      value: values.raspberryPiDirectory,
+      fallback: "/srv/provision/raspberry-pi",
+      comment:
+        "Boot files of Raspberry Pis (bootcode.bin, SERIAL/start4.elf, ...), given to them by TFTP. Left out: they boot nothing.",
+    },
+    {
       key: "authorizedKeys",
       value: values.authorizedKeys,
       fallback: [],
@@ -140,7 +157,7 @@ function entriesOf(values: ConfigValues): Entry[] {
       key: "ports",
       value: values.ports === undefined ? undefined : ports,
       fallback: ports,
-      comment: "Ports of the services. Firmware expects 67 and 69.",
+      comment: "Ports of the services. Firmware expects 67, 4011 and 69.",
     },
   ];
 }

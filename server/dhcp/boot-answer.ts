@@ -1,10 +1,11 @@
-import type { Architecture } from "../model/arch.ts";
+import { type Architecture, raspberryPi } from "../model/arch.ts";
 import { identityOf } from "../model/boot-identity.ts";
 import type { ClusterNode } from "../model/node.ts";
 import type { DhcpRequest } from "./client.ts";
 import { option, optionOf } from "./option-table.ts";
 import { type DhcpPacket, fileBytes, noAddress } from "./packet.ts";
-import type { DhcpSite } from "./site.ts";
+import { piVendorOptions } from "./raspberry-pi.ts";
+import type { BootSite } from "./site.ts";
 
 /** What a client is told to boot. */
 export type BootAnswer =
@@ -13,7 +14,9 @@ export type BootAnswer =
   | { kind: "no-loader"; architecture: Architecture }
   | { kind: "tftp"; file: string; pxe: boolean }
   | { kind: "http"; url: string }
-  | { kind: "script"; url: string };
+  | { kind: "script"; url: string }
+  /** It knows the names of its files; all it needs is the server's address and its own name in option 43. */
+  | { kind: "raspberry-pi" };
 
 /** The part of a reply that boots. */
 export type BootFields = Pick<DhcpPacket, "siaddr" | "file"> & { options: [number, Uint8Array][] };
@@ -30,7 +33,7 @@ const ipxeNoProxy = new Map([[176, Uint8Array.of(1)]]);
 export function bootAnswer(
   request: Pick<DhcpRequest, "client" | "mac">,
   node: ClusterNode | undefined,
-  site: DhcpSite,
+  site: BootSite,
 ): BootAnswer {
   const { client } = request;
   if (client.kind === "system") return { kind: "none" };
@@ -38,6 +41,8 @@ export function bootAnswer(
   const machine = identityOf(request.mac, node);
   if (client.kind === "ipxe" && client.http) return { kind: "script", url: site.urls.script(machine) };
   const { architecture } = client;
+  if (architecture === raspberryPi && site.raspberryPiDirectory !== undefined)
+    return { kind: "raspberry-pi" };
   if (architecture.loader === undefined) return { kind: "no-loader", architecture };
   if (client.kind === "firmware" && client.transport === "http") {
     return { kind: "http", url: site.urls.loader(machine, architecture.loader) };
@@ -53,7 +58,8 @@ export function bootAnswer(
 export function bootFileOf(answer: BootAnswer): string | undefined {
   switch (answer.kind) {
     case "none":
-    case "no-loader": {
+    case "no-loader":
+    case "raspberry-pi": {
       return undefined;
     }
     case "tftp": {
@@ -67,7 +73,7 @@ export function bootFileOf(answer: BootAnswer): string | undefined {
 }
 
 /** The answer as header fields and options. */
-export function bootFields(answer: BootAnswer, site: DhcpSite): BootFields {
+export function bootFields(answer: BootAnswer, site: BootSite): BootFields {
   switch (answer.kind) {
     case "none":
     case "no-loader": {
@@ -77,13 +83,7 @@ export function bootFields(answer: BootAnswer, site: DhcpSite): BootFields {
       return {
         siaddr: site.address,
         file: answer.file,
-        options: [
-          ...(answer.pxe ? pxeOptions() : [ipxeOption()]),
-          [...optionOf(option.tftpServer, site.address)],
-          // With a NUL at the end: PXE ROMs that ignore the option's length ask TFTP for `file\xff` otherwise (Intel
-          // and Lenovo firmware of the 2010s); the RFC has every receiver strip it (RFC 2132 section 2).
-          [...optionOf(option.bootFile, `${answer.file}\0`)],
-        ],
+        options: [...(answer.pxe ? pxeOptions() : [ipxeOption()]), ...byTftp(answer.file, site)],
       };
     }
     case "http": {
@@ -94,11 +94,66 @@ export function bootFields(answer: BootAnswer, site: DhcpSite): BootFields {
     case "script": {
       return byUrl(answer.url, site, ipxeOption());
     }
+    case "raspberry-pi": {
+      return {
+        siaddr: site.address,
+        file: "",
+        options: [
+          pxeClass(),
+          [...optionOf(option.vendorOptions, piVendorOptions)],
+          [...optionOf(option.tftpServer, site.address)],
+        ],
+      };
+    }
   }
 }
 
+/**
+ * The answer of a server that gives no address, beside one that does: on port 67, and on 4011 where that is asked. None
+ * where there is nothing to boot: such a server has then nothing to say.
+ */
+export function proxyFields(
+  answer: BootAnswer,
+  architecture: Architecture,
+  site: BootSite,
+): BootFields | undefined {
+  switch (answer.kind) {
+    case "none":
+    case "no-loader": {
+      return undefined;
+    }
+    case "tftp": {
+      // EDK2 drops a proxy's offer that has PXE's discovery options (PxeBcDhcp4.c, PxeBcCacheDhcp4Offer keeps such an
+      // offer only if it has one already). One with `PXEClient` alone sends it to port 4011 of `siaddr`.
+      const isInline = answer.pxe && architecture.family !== "uefi";
+      return {
+        siaddr: site.address,
+        file: answer.file,
+        options: [...(isInline ? pxeOptions() : [pxeClass()]), ...byTftp(answer.file, site)],
+      };
+    }
+    case "script": {
+      // iPXE takes for a proxy's only what says `PXEClient` (dhcp.c, dhcp_discovery_rx).
+      return byUrl(answer.url, site, pxeClass());
+    }
+    case "http":
+    case "raspberry-pi": {
+      return bootFields(answer, site);
+    }
+  }
+}
+
+function byTftp(file: string, site: BootSite): [number, Uint8Array][] {
+  return [
+    [...optionOf(option.tftpServer, site.address)],
+    // With a NUL at the end: PXE ROMs that ignore the option's length ask TFTP for `file\xff` otherwise (Intel and
+    // Lenovo firmware of the 2010s); the RFC has every receiver strip it (RFC 2132 section 2).
+    [...optionOf(option.bootFile, `${file}\0`)],
+  ];
+}
+
 /** The URL in option 67, and in `file` too where it fits. */
-function byUrl(url: string, site: DhcpSite, extra: [number, Uint8Array]): BootFields {
+function byUrl(url: string, site: BootSite, extra: [number, Uint8Array]): BootFields {
   return {
     siaddr: site.address,
     file: url.length < fileBytes ? url : "",
@@ -111,10 +166,11 @@ function byUrl(url: string, site: DhcpSite, extra: [number, Uint8Array]): BootFi
  * `PXEClient` alone it would go and ask port 4011 (PxeBcDhcp4.c, PxeBcParseDhcp4Packet).
  */
 function pxeOptions(): [number, Uint8Array][] {
-  return [
-    [...optionOf(option.vendorClass, "PXEClient")],
-    [...optionOf(option.vendorOptions, pxeUseThisFile)],
-  ];
+  return [pxeClass(), [...optionOf(option.vendorOptions, pxeUseThisFile)]];
+}
+
+function pxeClass(): [number, Uint8Array] {
+  return [...optionOf(option.vendorClass, "PXEClient")];
 }
 
 function ipxeOption(): [number, Uint8Array] {

@@ -1,9 +1,10 @@
-import { type Architecture, architectureOf } from "../model/arch.ts";
+import { type Architecture, architectureOf, raspberryPi } from "../model/arch.ts";
 import type { Ipv4 } from "../lib/ipv4.ts";
 import { type Mac, macFromBytes } from "../lib/mac.ts";
 import { option, readOption } from "./option-table.ts";
 import type { MessageType } from "./option-values.ts";
 import { type DhcpPacket, bootRequest, ethernet, noAddress } from "./packet.ts";
+import { isRaspberryPi } from "./raspberry-pi.ts";
 
 /** A client's message with all that decides the answer read out and checked. */
 export type DhcpRequest = {
@@ -29,6 +30,9 @@ export type DhcpClient =
   /** Without its `http` feature an iPXE cannot fetch our script. */
   | { kind: "ipxe"; http: boolean; architecture: Architecture };
 
+/** A client that boots. */
+export type BootingClient = Exclude<DhcpClient, { kind: "system" }>;
+
 /** Why a message is nothing for a DHCP server of Ethernet clients; these are counter names too. */
 export type NoRequest = "not-a-request" | "bootp" | "not-ethernet" | "bad-mac";
 
@@ -53,7 +57,7 @@ export function readRequest(packet: DhcpPacket): ReadRequest {
       type,
       mac,
       identity: clientId === undefined ? `mac:${mac}` : `id:${Buffer.from(clientId).toString("hex")}`,
-      client: readClient(packet),
+      client: readClient(packet, mac),
       vendorClass: printable(readOption(packet.options, option.vendorClass)),
       requestedIp: realAddress(readOption(packet.options, option.requestedIp)),
       serverId: readOption(packet.options, option.serverId),
@@ -68,29 +72,34 @@ export function firmwareOf(client: DhcpClient): string {
   return client.kind === "system" ? "unknown" : client.architecture.name;
 }
 
-function readClient(packet: DhcpPacket): DhcpClient {
+function readClient(packet: DhcpPacket, mac: Mac): DhcpClient {
   const vendorClass = readOption(packet.options, option.vendorClass) ?? "";
   const classes = readOption(packet.options, option.userClass) ?? [];
+  const isHttp = vendorClass.startsWith("HTTPClient");
   if (classes.includes("iPXE")) {
     const http = readOption(packet.options, option.ipxe)?.has(ipxeHttpFeature) === true;
-    return { kind: "ipxe", http, architecture: readArchitecture(packet, vendorClass) };
+    return { kind: "ipxe", http, architecture: preferred(readArchitectures(packet, vendorClass)) };
   }
-  if (vendorClass.startsWith("HTTPClient")) {
-    return { kind: "firmware", transport: "http", architecture: readArchitecture(packet, vendorClass) };
+  if (!isHttp && !vendorClass.startsWith("PXEClient")) return { kind: "system" };
+  const codes = readArchitectures(packet, vendorClass);
+  if (!isHttp && isRaspberryPi(mac, codes, packet.options.get(option.machineUuid.code))) {
+    return { kind: "firmware", transport: "tftp", architecture: raspberryPi };
   }
-  if (vendorClass.startsWith("PXEClient")) {
-    return { kind: "firmware", transport: "tftp", architecture: readArchitecture(packet, vendorClass) };
-  }
-  return { kind: "system" };
+  return { kind: "firmware", transport: isHttp ? "http" : "tftp", architecture: preferred(codes) };
 }
 
 /**
- * Option 93 may list several (RFC 4578 section 2.1): the first we have a loader for. ROMs older than the option have
- * the number in their vendor class (`PXEClient:Arch:00000:UNDI:002001`), or are BIOS.
+ * Option 93, which may list several (RFC 4578 section 2.1). ROMs older than the option have the number in their vendor
+ * class (`PXEClient:Arch:00000:UNDI:002001`), or are BIOS.
  */
-function readArchitecture(packet: DhcpPacket, vendorClass: string): Architecture {
-  const listed = readOption(packet.options, option.architectures);
-  const codes = listed ?? [Number(/:Arch:(\d{5})/.exec(vendorClass)?.[1] ?? 0)];
+function readArchitectures(packet: DhcpPacket, vendorClass: string): readonly number[] {
+  return (
+    readOption(packet.options, option.architectures) ?? [Number(/:Arch:(\d{5})/.exec(vendorClass)?.[1] ?? 0)]
+  );
+}
+
+/** The first that we have a loader for, else the first. */
+function preferred(codes: readonly number[]): Architecture {
   const known = codes.map(architectureOf);
   return known.find((entry) => entry.loader !== undefined) ?? known[0] ?? architectureOf(0);
 }

@@ -1,13 +1,14 @@
-import { architectureOf } from "../model/arch.ts";
+import { architectureNamed } from "../model/arch.ts";
 import type { DhcpClientKind } from "../model/boot-event.ts";
 import type { ClusterNode } from "../model/node.ts";
 import type { Mac } from "../lib/mac.ts";
 import { macToBytes } from "../lib/mac.ts";
-import type { DhcpClient, DhcpRequest } from "./client.ts";
+import type { BootingClient, DhcpClient, DhcpRequest } from "./client.ts";
 import { printOption, wireOrder } from "./option-table.ts";
-import { bootRequest, ethernet, noAddress } from "./packet.ts";
+import { bootRequest, type DhcpPacket, ethernet, noAddress } from "./packet.ts";
+import { proxyOffer } from "./proxy.ts";
 import { leaseReply } from "./reply.ts";
-import type { DhcpSite } from "./site.ts";
+import type { BootSite, DhcpSite } from "./site.ts";
 
 /** What one of a node's clients is given by DHCP. */
 export type DhcpPreview = { client: DhcpClientKind; options: readonly PrintedOption[] };
@@ -30,23 +31,35 @@ export function previewOptions(node: ClusterNode, site: DhcpSite, firmware: stri
   return clients.map((client) => ({ client: client.kind, options: printedReply(node, site, client) }));
 }
 
-function printedReply(node: ClusterNode, site: DhcpSite, client: DhcpClient): PrintedOption[] {
+/** The same beside another DHCP server, which the running system asks alone. */
+export function previewProxy(node: ClusterNode, site: BootSite, firmware: string): readonly DhcpPreview[] {
   const [mac] = node.macs;
   if (mac === undefined) return [];
-  const reply = leaseReply("ACK", requestOf(mac, client), node.ip, node, site);
-  const printed: PrintedOption[] = [{ name: "yiaddr", value: reply.yiaddr }];
-  if (reply.siaddr !== noAddress) printed.push({ name: "siaddr", value: reply.siaddr });
-  if (reply.file !== "") printed.push({ name: "file", value: reply.file });
-  for (const code of [...reply.options.keys()].sort(wireOrder)) {
-    printed.push({ code, ...printOption(code, reply.options.get(code) ?? new Uint8Array()) });
-  }
-  return printed;
+  const architecture = architectureNamed(firmware);
+  const clients: BootingClient[] = [
+    { kind: "firmware", transport: architecture.transport, architecture },
+    { kind: "ipxe", http: true, architecture },
+  ];
+  return clients.map((client) => {
+    const reply = proxyOffer(requestOf(mac, client), client, node, site).packet;
+    return { client: client.kind, options: reply === undefined ? [] : printed(reply) };
+  });
 }
 
-/** A number whose row has this name; `arch-N` for the ones without a row, as architectureOf names them. */
-function architectureNamed(name: string): ReturnType<typeof architectureOf> {
-  const rows = Array.from({ length: 256 }, (_, code) => architectureOf(code));
-  return rows.find((row) => row.name === name) ?? { name, transport: "tftp" };
+function printedReply(node: ClusterNode, site: DhcpSite, client: DhcpClient): PrintedOption[] {
+  const [mac] = node.macs;
+  return mac === undefined ? [] : printed(leaseReply("ACK", requestOf(mac, client), node.ip, node, site));
+}
+
+function printed(reply: DhcpPacket): PrintedOption[] {
+  const lines: PrintedOption[] = [];
+  if (reply.yiaddr !== noAddress) lines.push({ name: "yiaddr", value: reply.yiaddr });
+  if (reply.siaddr !== noAddress) lines.push({ name: "siaddr", value: reply.siaddr });
+  if (reply.file !== "") lines.push({ name: "file", value: reply.file });
+  for (const code of [...reply.options.keys()].sort(wireOrder)) {
+    lines.push({ code, ...printOption(code, reply.options.get(code) ?? new Uint8Array()) });
+  }
+  return lines;
 }
 
 function requestOf(mac: Mac, client: DhcpClient): DhcpRequest {

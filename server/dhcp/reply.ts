@@ -68,7 +68,8 @@ export function nakReply(request: DhcpRequest, message: string, site: DhcpSite):
   };
 }
 
-function replyHeader(packet: DhcpPacket): DhcpPacket {
+/** A reply's header, with the client's own fields and no address of any kind. */
+export function replyHeader(packet: DhcpPacket): DhcpPacket {
   return {
     op: bootReply,
     htype: packet.htype,
@@ -89,7 +90,11 @@ function replyHeader(packet: DhcpPacket): DhcpPacket {
 }
 
 /** What every reply carries; the client's own 61 (RFC 6842 section 3) and 97, and the relay's 82, come back as sent. */
-function commonOptions(type: "OFFER" | "ACK" | "NAK", request: DhcpRequest, site: DhcpSite): Options {
+export function commonOptions(
+  type: "OFFER" | "ACK" | "NAK",
+  request: DhcpRequest,
+  site: Pick<DhcpSite, "address">,
+): Options {
   const echoed =
     type === "NAK"
       ? [option.clientId, option.relayAgent]

@@ -1,13 +1,17 @@
 import type { Config } from "../config/config.ts";
+import type { Ipv4Range } from "../lib/ipv4.ts";
 import type { BootIdentity } from "../model/boot-identity.ts";
 import type { Directory } from "../model/directory.ts";
 import type { LeaseTable } from "./leases.ts";
 
+/** What of the head's configuration tells a machine what to boot. */
+export type BootSite = Pick<Config, "address" | "unknownMachines" | "raspberryPiDirectory"> & {
+  urls: BootUrls;
+};
+
 /** What of the head's configuration DHCP answers with. */
-export type DhcpSite = Pick<
-  Config,
-  "address" | "subnet" | "pool" | "leaseSeconds" | "router" | "dns" | "domain" | "unknownMachines"
-> & { urls: BootUrls };
+export type DhcpSite = BootSite &
+  Pick<Config, "subnet" | "leaseSeconds" | "router" | "dns" | "domain"> & { pool: Ipv4Range };
 
 /** Where the head's HTTP server has things; the composition root knows. */
 export type BootUrls = {

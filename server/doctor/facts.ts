@@ -33,9 +33,16 @@ export async function readHeadFacts(
 
 type Port = { service: string; port: number; transport: "udp" | "tcp"; address: Ipv4 };
 
-function portsOf({ ports, address }: Config): readonly Port[] {
+function portsOf({ ports, address, dhcp }: Config): readonly Port[] {
+  const any = "0.0.0.0" as Ipv4;
   return [
-    { service: "dhcp", port: ports.dhcp, transport: "udp", address: "0.0.0.0" as Ipv4 },
+    {
+      service: dhcp.mode === "proxy" ? "proxy-dhcp" : "dhcp",
+      port: ports.dhcp,
+      transport: "udp",
+      address: any,
+    },
+    { service: "proxy-dhcp", port: ports.bootServer, transport: "udp", address: any },
     { service: "tftp", port: ports.tftp, transport: "udp", address },
     { service: "http", port: ports.http, transport: "tcp", address },
     { service: "nfs", port: ports.nfs, transport: "tcp", address },

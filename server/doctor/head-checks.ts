@@ -101,9 +101,17 @@ function portChecks(config: Config, { ports, store }: HeadFacts): readonly Check
 function otherServersCheck(config: Config, { otherServers }: HeadFacts): readonly Check[] {
   if (otherServers === undefined) return [];
   const name = "other DHCP servers";
+  if (config.dhcp.mode === "proxy") return [addressGiverCheck(name, config.interface, otherServers)];
   if (otherServers.length === 0) return [ok(name, `none has answered on ${config.interface}`)];
   const detail = `${otherServers.join(", ")} gives out addresses on ${config.interface} too: nodes may take its answer`;
   return [fail(name, detail, `switch it off, or give the nodes a network of their own`)];
+}
+
+/** Beside another server, that one is needed: without it no machine gets an address. */
+function addressGiverCheck(name: string, device: string, servers: readonly string[]): Check {
+  if (servers.length > 0) return ok(name, `${servers.join(", ")} gives out addresses on ${device}`);
+  const detail = `none has answered on ${device}, and the head gives out no addresses (dhcp.mode proxy)`;
+  return warn(name, detail, "start it, or set dhcp.mode: server and a pool");
 }
 
 function spaceCheck(name: string, directory: string, needed: number, { freeBytes }: HeadFacts): Check {

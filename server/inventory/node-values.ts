@@ -18,7 +18,8 @@ import type { ClusterNode } from "../model/node.ts";
 /** What a node's settings must fit. */
 export type Site = {
   subnet: Subnet;
-  pool: Ipv4Range;
+  /** Absent: another server gives out the addresses. */
+  pool?: Ipv4Range;
   address: Ipv4;
   router?: Ipv4;
 };
@@ -115,7 +116,7 @@ export function checkIps(place: string, ips: readonly Ipv4[], site: Site, faults
   for (const ip of ips) {
     if (!isHostOf(site.subnet, ip))
       faults.add(place, `${ip} is no host address of ${formatSubnet(site.subnet)}`);
-    else if (rangeContains(site.pool, ip))
+    else if (site.pool !== undefined && rangeContains(site.pool, ip))
       faults.add(place, `${ip} lies in the pool ${formatIpv4Range(site.pool)} of unknown machines`);
     else if (ip === site.address) faults.add(place, `${ip} is the head's own address`);
     else if (ip === site.router) faults.add(place, `${ip} is the router's address`);
@@ -123,7 +124,12 @@ export function checkIps(place: string, ips: readonly Ipv4[], site: Site, faults
 }
 
 /** The lowest addresses of the subnet that are nobody's, outside the pool. */
-export function freeIps(count: number, site: Site, taken: (ip: Ipv4) => boolean, faults: Faults): Ipv4[] {
+export function freeIps(
+  count: number,
+  site: Site & { pool: Ipv4Range },
+  taken: (ip: Ipv4) => boolean,
+  faults: Faults,
+): Ipv4[] {
   const free: Ipv4[] = [];
   const base = ipv4ToNumber(site.subnet.base);
   const size = 2 ** (32 - site.subnet.bits);

@@ -38,11 +38,7 @@ export function planAdd(request: AddNodesRequest, view: PlanView): NewNode[] {
   if (names.length === 0) faults.add("name", `${request.range} names no node`);
   const columns = (request.macs ?? []).map((text) => spreadMacs("--mac", text, names, faults));
   const seen = discoveredPorts(request, names, view, faults);
-  const ips =
-    request.ip === undefined
-      ? freeIps(names.length, view.site, (ip) => view.directory.byIp(ip) !== undefined, faults)
-      : spreadIps("--ip", request.ip, names, faults);
-  if (request.ip !== undefined) checkIps("--ip", ips ?? [], view.site, faults);
+  const ips = addressesOf(request, names, seen, view, faults);
   checkSettings(request, view, faults);
 
   const nodes = names.map((name, index) => ({
@@ -59,6 +55,35 @@ export function planAdd(request: AddNodesRequest, view: PlanView): NewNode[] {
   if (ips !== undefined) checkUnique(nodes, view.directory.nodes(), faults);
   faults.check(`cannot add ${request.range}`);
   return nodes;
+}
+
+/** The addresses told; else what the machines have of another DHCP server; else, where the head gives them, free ones. */
+function addressesOf(
+  request: AddNodesRequest,
+  names: readonly string[],
+  ports: readonly Mac[] | undefined,
+  { site, directory, discovered }: PlanView,
+  faults: Faults,
+): readonly Ipv4[] | undefined {
+  if (request.ip !== undefined) {
+    const told = spreadIps("--ip", request.ip, names, faults);
+    checkIps("--ip", told ?? [], site, faults);
+    return told;
+  }
+  const { pool } = site;
+  if (pool !== undefined) {
+    return freeIps(names.length, { ...site, pool }, (ip) => directory.byIp(ip) !== undefined, faults);
+  }
+  const have = names.flatMap((_, index) => {
+    const machine = discovered.find(({ mac }) => mac === ports?.[index]);
+    return machine?.ip === undefined ? [] : [machine.ip];
+  });
+  if (have.length === names.length) {
+    checkIps("--ip", have, site, faults);
+    return have;
+  }
+  faults.add("--ip", "is needed: another DHCP server gives out the addresses, so say which it gives");
+  return undefined;
 }
 
 /** One discovered machine a node, by the MACs named or in the order seen. */

@@ -136,7 +136,8 @@ export type StatusAnswer = {
   interface: string;
   address: string;
   subnet: string;
-  pool: string;
+  /** Absent: another DHCP server gives out the addresses. */
+  pool?: string;
   parts: readonly PartStatus[];
   nodes: Readonly<Record<string, number>>;
   unknownMachines: number;
@@ -145,7 +146,7 @@ export type StatusAnswer = {
 };
 
 export type PartStatus = {
-  name: "dhcp" | "tftp" | "http" | "nfs" | "database" | "schedules";
+  name: "dhcp" | "proxy-dhcp" | "tftp" | "http" | "nfs" | "database" | "schedules";
   state: "running" | "starting" | "backing-off" | "failed" | "stopped";
   detail: string;
   counters: Readonly<Record<string, number>>;

@@ -1,32 +1,83 @@
-/** Boot firmware by DHCP option 93 (RFC 4578 section 2.1 and the IANA "Processor Architecture Types" registry). */
+/**
+ * Boot firmware by DHCP option 93: RFC 4578 section 2.1 and the IANA registry "Processor Architecture Types" that took
+ * its place (of DHCPv6, RFC 5970 section 3.3; one list for both protocols).
+ */
 export type Architecture = {
   /** As listings and `lab up --firmware` name it. */
   name: string;
+  /** Whose PXE client it is: UEFI's differs from BIOS's in what it makes of a proxyDHCP offer. */
+  family: "bios" | "uefi" | "other";
   /** How the firmware fetches its loader. */
   transport: "tftp" | "http";
   /** File in the loader directory; absent: we have no loader for it. */
   loader?: string;
 };
 
-const table: ReadonlyMap<number, Architecture> = new Map([
-  [0, { name: "bios", transport: "tftp", loader: "undionly.kpxe" }],
-  [6, { name: "uefi-ia32", transport: "tftp" }],
-  // RFC 4578 gave 7 to "EFI BC" and 9 to "EFI x86-64"; firmware in the field sends 7 for x86-64 (errata 1983).
-  [7, { name: "uefi-x64", transport: "tftp", loader: "snponly.efi" }],
-  [9, { name: "uefi-x64", transport: "tftp", loader: "snponly.efi" }],
-  [10, { name: "uefi-arm32", transport: "tftp" }],
-  [11, { name: "uefi-arm64", transport: "tftp", loader: "ipxe-arm64.efi" }],
-  [15, { name: "uefi-ia32-http", transport: "http" }],
-  [16, { name: "uefi-x64-http", transport: "http", loader: "snponly.efi" }],
-  [19, { name: "uefi-arm64-http", transport: "http", loader: "ipxe-arm64.efi" }],
-]);
+/** Built by Debian's `ipxe`. */
+const loader = { bios: "undionly.kpxe", x64: "snponly.efi", arm64: "ipxe-arm64.efi" } as const;
+
+/** The boot ROM and EEPROM of a Raspberry Pi. It says 0 (BIOS) of itself, not the 41 that was registered for it later. */
+export const raspberryPi: Architecture = { name: "raspberry-pi", family: "other", transport: "tftp" };
+
+// By number, in the registry's order: 0 to 41 are assigned.
+const table: readonly Architecture[] = [
+  { name: "bios", family: "bios", transport: "tftp", loader: loader.bios },
+  { name: "pc98", family: "bios", transport: "tftp" },
+  { name: "uefi-itanium", family: "uefi", transport: "tftp" },
+  { name: "alpha", family: "other", transport: "tftp" },
+  { name: "arc-x86", family: "other", transport: "tftp" },
+  { name: "intel-lean-client", family: "other", transport: "tftp" },
+  { name: "uefi-ia32", family: "uefi", transport: "tftp" },
+  // RFC 4578 gave 7 to "EFI BC" and 9 to "EFI x86-64"; all firmware sends 7 for x86-64, so the registry has 7 for that
+  // (erratum 4624) and 9 for byte code. Older iPXE and firmware that went by the RFC mean x86-64 by 9.
+  { name: "uefi-x64", family: "uefi", transport: "tftp", loader: loader.x64 },
+  { name: "uefi-xscale", family: "uefi", transport: "tftp" },
+  { name: "uefi-x64", family: "uefi", transport: "tftp", loader: loader.x64 },
+  { name: "uefi-arm32", family: "uefi", transport: "tftp" },
+  { name: "uefi-arm64", family: "uefi", transport: "tftp", loader: loader.arm64 },
+  { name: "powerpc-open-firmware", family: "other", transport: "tftp" },
+  { name: "powerpc-epapr", family: "other", transport: "tftp" },
+  { name: "power-opal", family: "other", transport: "tftp" },
+  { name: "uefi-ia32-http", family: "uefi", transport: "http" },
+  { name: "uefi-x64-http", family: "uefi", transport: "http", loader: loader.x64 },
+  { name: "uefi-ebc-http", family: "uefi", transport: "http" },
+  { name: "uefi-arm32-http", family: "uefi", transport: "http" },
+  { name: "uefi-arm64-http", family: "uefi", transport: "http", loader: loader.arm64 },
+  { name: "bios-http", family: "bios", transport: "http" },
+  { name: "uboot-arm32", family: "other", transport: "tftp" },
+  { name: "uboot-arm64", family: "other", transport: "tftp" },
+  { name: "uboot-arm32-http", family: "other", transport: "http" },
+  { name: "uboot-arm64-http", family: "other", transport: "http" },
+  { name: "uefi-riscv32", family: "uefi", transport: "tftp" },
+  { name: "uefi-riscv32-http", family: "uefi", transport: "http" },
+  { name: "uefi-riscv64", family: "uefi", transport: "tftp" },
+  { name: "uefi-riscv64-http", family: "uefi", transport: "http" },
+  { name: "uefi-riscv128", family: "uefi", transport: "tftp" },
+  { name: "uefi-riscv128-http", family: "uefi", transport: "http" },
+  { name: "s390-basic", family: "other", transport: "tftp" },
+  { name: "s390-extended", family: "other", transport: "tftp" },
+  { name: "uefi-mips32", family: "uefi", transport: "tftp" },
+  { name: "uefi-mips64", family: "uefi", transport: "tftp" },
+  { name: "uefi-sunway32", family: "uefi", transport: "tftp" },
+  { name: "uefi-sunway64", family: "uefi", transport: "tftp" },
+  { name: "uefi-loongarch32", family: "uefi", transport: "tftp" },
+  { name: "uefi-loongarch32-http", family: "uefi", transport: "http" },
+  { name: "uefi-loongarch64", family: "uefi", transport: "tftp" },
+  { name: "uefi-loongarch64-http", family: "uefi", transport: "http" },
+  raspberryPi,
+];
 
 /** The row of option 93's number; a number we do not know has a name and no loader. */
 export function architectureOf(code: number): Architecture {
-  return table.get(code) ?? { name: `arch-${code}`, transport: "tftp" };
+  return table[code] ?? { name: `arch-${code}`, family: "other", transport: "tftp" };
+}
+
+/** The row with a name; `arch-N` and names of nothing have no loader. */
+export function architectureNamed(name: string): Architecture {
+  return table.find((row) => row.name === name) ?? { name, family: "other", transport: "tftp" };
 }
 
 /** Every loader a firmware may be told to fetch. */
 export function loaderFiles(): readonly string[] {
-  return [...new Set([...table.values()].flatMap((row) => (row.loader === undefined ? [] : [row.loader])))];
+  return Object.values(loader);
 }

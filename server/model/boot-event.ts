@@ -19,7 +19,10 @@ export type Subject = { mac: Mac; nodeId?: number };
 export type BootEvent = Subject & { atMs: number } & (
     | {
         kind: "offered";
-        ip: Ipv4;
+        /** Absent: told what to boot beside another DHCP server, before that one's address was taken up. */
+        ip?: Ipv4;
+        /** The DHCP server that the address is of, where that is not the head. */
+        server?: Ipv4;
         client: DhcpClientKind;
         firmware: string;
         vendorClass?: string;

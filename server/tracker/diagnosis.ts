@@ -49,9 +49,19 @@ export function diagnose(given: Case): WhyAnswer {
     phase: given.phase,
     summary: verdict.summary,
     steps: given.events.length === 0 ? [] : stepsOf(given.events, given.phase, verdict.stuck),
-    findings: [...verdict.findings, ...faults.map((fault) => fault.message)],
+    findings: [...verdict.findings, ...otherAddress(given), ...faults.map((fault) => fault.message)],
     tryNext: [...new Set([...verdict.tryNext, ...faults.map((fault) => fault.fix)])],
   };
+}
+
+/** Beside another DHCP server: the node's address is that one's to give, and names lead to the inventory's. */
+function otherAddress({ node, events }: Case): string[] {
+  const taken = events.findLast((event) => event.kind === "offered" && event.server !== undefined);
+  if (node === undefined || taken?.kind !== "offered" || taken.ip === undefined) return [];
+  if (taken.ip === node.ip) return [];
+  return [
+    `the DHCP server ${taken.server} gave it ${taken.ip}, and the inventory has ${node.ip}: reserve ${node.ip} for ${taken.mac} there, or set-node ${node.name} --ip ${taken.ip}`,
+  ];
 }
 
 function verdictOn(given: Case): Verdict {
@@ -105,7 +115,7 @@ function unknownMachine(given: Case): Verdict {
     };
   }
   const waits = given.events.some((event) => event.kind === "script");
-  const got = machine.ip === undefined ? "" : `, got ${machine.ip} from the pool`;
+  const got = machine.ip === undefined ? "" : `, got ${machine.ip}`;
   return {
     summary: `${subject} is not in the inventory: it asked for a boot ${ago(machine.lastSeenMs, given)}${got}${waits ? " and waits in its loader" : ""}`,
     findings: [`its firmware is ${machine.firmware ?? "of a kind it did not tell"}`],

@@ -10,7 +10,8 @@ export function textOf(event: BootEvent): string {
         ipxe: `iPXE (${event.firmware})`,
         system: "the running system",
       }[event.client];
-      return `${who} was offered ${event.ip}${event.bootFile === undefined ? "" : ` and ${event.bootFile}`}`;
+      if (event.server !== undefined) return `${who} takes ${event.ip} of the DHCP server ${event.server}`;
+      return `${who} was offered ${[event.ip, event.bootFile].filter((given) => given !== undefined).join(" and ") || "nothing"}`;
     }
     case "loader": {
       return `fetched the loader ${transferText(event)}`;

@@ -258,7 +258,8 @@ export class Tracker {
     this.#discovered.set(event.mac, {
       ...(known ?? { mac: event.mac, firstSeenMs: event.atMs }),
       lastSeenMs: event.atMs,
-      ...(event.kind === "offered" ? { firmware: event.firmware, ip: event.ip } : {}),
+      ...(event.kind === "offered" ? { firmware: event.firmware } : {}),
+      ...(event.kind === "offered" && event.ip !== undefined ? { ip: event.ip } : {}),
       ...(event.kind === "offered" && event.vendorClass !== undefined
         ? { vendorClass: event.vendorClass }
         : {}),

@@ -36,7 +36,7 @@ const config = {
   sharedDirectory: shared,
   stateDirectory: path.join(directory, "state"),
   nfs: { backend: "auto" },
-  ports: { dhcp: 67, tftp: 69, http: 8080, nfs: 2049 },
+  ports: { dhcp: 67, bootServer: 4011, tftp: 69, http: 8080, nfs: 2049 },
 };
 
 class Head {

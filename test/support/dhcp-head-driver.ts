@@ -30,7 +30,11 @@ function say(line: DhcpHeadLine): void {
 const given = JSON.parse(process.argv[2] ?? "{}") as DhcpHeadArguments;
 const { urls, ...site } = siteOf(given.site);
 const server = createDhcpServer({
-  config: { ...site, interface: given.device, ports: { dhcp: 67, tftp: 69, http: 8080, nfs: 2049 } },
+  config: {
+    ...site,
+    interface: given.device,
+    ports: { dhcp: 67, bootServer: 4011, tftp: 69, http: 8080, nfs: 2049 },
+  },
   urls,
   directory: directoryOf((given.nodes ?? []).map((node) => nodeOf(node.name, node.ip, node.macs))),
   store: {

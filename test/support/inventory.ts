@@ -3,6 +3,7 @@ import type { Mac } from "../../server/lib/mac.ts";
 import { Inventory } from "../../server/inventory/inventory.ts";
 import { type Database, openDatabase } from "../../server/inventory/database.ts";
 import { LiveDirectory } from "../../server/inventory/live-directory.ts";
+import type { Site } from "../../server/inventory/node-values.ts";
 import { NodeStore } from "../../server/inventory/node-store.ts";
 import type { DiscoveredMachine } from "../../server/model/node.ts";
 
@@ -19,7 +20,7 @@ export async function openInventory(
     discovered?: DiscoveredMachine[];
     up?: string[];
     images?: string[];
-    site?: typeof testSite;
+    site?: Site;
   } = {},
 ): Promise<{ inventory: Inventory; directory: LiveDirectory; database: Database }> {
   const database = await openDatabase(stateDirectory);

@@ -36,7 +36,7 @@ const server = createNfsServer({
     sharedDirectory: shared,
     stateDirectory: path.join(base, "state"),
     nfs: { backend: "kernel" },
-    ports: { dhcp: 67, tftp: 69, http: 8080, nfs: 2049 },
+    ports: { dhcp: 67, bootServer: 4011, tftp: 69, http: 8080, nfs: 2049 },
   },
   log: silentLog,
   clock: systemClock,

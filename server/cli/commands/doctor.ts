@@ -1,19 +1,14 @@
-import { randomInt } from "node:crypto";
-import { networkInterfaces } from "node:os";
 import type { Command } from "commander";
 import type { Config } from "../../config/config.ts";
 import { type Check, fail } from "../../doctor/check.ts";
 import { readHeadFacts, readMachineFacts } from "../../doctor/facts.ts";
 import { type HeadFacts, headChecks } from "../../doctor/head-checks.ts";
 import { machineChecks } from "../../doctor/machine-checks.ts";
-import { otherDhcpServers } from "../../doctor/other-servers.ts";
 import { AppError } from "../../lib/errors.ts";
-import type { Ipv4 } from "../../lib/ipv4.ts";
-import { parseMac } from "../../lib/mac.ts";
 import { chooseBackend } from "../../nfs/choice.ts";
 import { findServers, withSystemDirectories } from "../../nfs/servers-found.ts";
 import { act, type CommandText, define } from "../define.ts";
-import { dhcpQuestion } from "../dhcp-question.ts";
+import { dhcpServersOn } from "../dhcp-servers.ts";
 import type { Run, Surroundings } from "../run.ts";
 import type { Style, Terminal } from "../terminal.ts";
 
@@ -28,8 +23,6 @@ const text: CommandText = {
   ],
   exitStatus: ["0  nothing failed", "1  something failed", "2  wrong usage"],
 };
-
-const broadcast = "255.255.255.255" as Ipv4;
 
 type Options = { probe?: boolean };
 
@@ -61,25 +54,9 @@ async function configured(run: Run<Options>, searchPath: string): Promise<readon
   const [nfs, store] = await Promise.all([nfsOf(config, searchPath), storeOf(run)]);
   const isRunning = "status" in store && store.status.running;
   // A head that runs would take our question for a machine's.
-  const others = run.options.probe === true && !isRunning ? { otherServers: await heard(config) } : {};
+  const others =
+    run.options.probe === true && !isRunning ? { otherServers: await dhcpServersOn(config.interface) } : {};
   return headChecks(config, await readHeadFacts(config, { nfs, store, ...others }));
-}
-
-/** DHCP servers on the nodes' network. None where the question cannot be asked: other checks say why. */
-async function heard(config: Config): Promise<readonly string[]> {
-  const [port] = networkInterfaces()[config.interface] ?? [];
-  const mac = parseMac(port?.mac ?? "");
-  if (mac === undefined) return [];
-  const place = { device: config.interface, clientPort: 68, server: { address: broadcast, port: 67 } };
-  try {
-    return await otherDhcpServers(place, dhcpQuestion(mac, randomInt(2 ** 32)), {
-      waitMs: 1500,
-      attempts: 2,
-    });
-  } catch (error) {
-    if (error instanceof AppError) return [];
-    throw error;
-  }
 }
 
 async function nfsOf(config: Config, searchPath: string): Promise<HeadFacts["nfs"]> {

@@ -8,6 +8,7 @@ import { type ConfigValues, renderConfigFile } from "../../config/template.ts";
 import type { Config } from "../../config/config.ts";
 import { AppError } from "../../lib/errors.ts";
 import { act, collectList, type CommandText, define } from "../define.ts";
+import { dhcpServersOn } from "../dhcp-servers.ts";
 import { flagOfKey, type InitFlags, valuesOf } from "../init-values.ts";
 import { flagsOf, type Proposal, proposals, proposalsOf } from "../proposal.ts";
 import { usageError } from "../problem.ts";
@@ -17,7 +18,9 @@ const text: CommandText = {
   summary: "write the head's configuration and make its database",
   description: `Writes a commented configuration of the head (--config, by default /etc/provision/provision.yaml) and makes the directories and the database that it names. Every value is checked, also against this machine, before anything is written.
 
-The head serves one network interface and answers on no other. With --interface, what is not told is taken from that interface's address. Without it, init proposes an interface that has a private address, and asks; where there is no terminal to ask on, it only says which flags it would take. It never overwrites a configuration without --force.`,
+The head serves one network interface and answers on no other. With --interface, what is not told is taken from that interface's address. Without it, init proposes an interface that has a private address, and asks; where there is no terminal to ask on, it only says which flags it would take. It never overwrites a configuration without --force.
+
+Before it proposes to give out addresses, init listens for another DHCP server on that network. Where one answers, the head can serve beside it (--proxy): the other one gives out the addresses, and the head tells machines what to boot. --pool says that the head is to give them out all the same.`,
   examples: [
     [
       "sudo provision init --interface eth1",
@@ -28,6 +31,7 @@ The head serves one network interface and answers on no other. With --interface,
       "everything told",
     ],
     ["sudo provision init", "propose, and ask"],
+    ["sudo provision init --interface eth1 --proxy", "beside a DHCP server that gives out the addresses"],
     ["provision init --interface eth1 --dry-run", "print the file that would be written"],
   ],
   exitStatus: [
@@ -51,7 +55,7 @@ export function addInit(program: Command, surroundings: Surroundings): void {
         hint: "--force overwrites it, --dry-run prints the new one",
       });
     }
-    const content = renderConfigFile(await settle(run));
+    const content = renderConfigFile(await besideOthers(run, await settle(run)));
     const config = check(content, file);
     if (run.options.dryRun === true) run.terminal.out(content.trimEnd());
     else await write(run, config, content);
@@ -67,6 +71,7 @@ function addFlags(command: Command): void {
       "--pool <first-last>",
       "addresses for machines that are not in the inventory (default: .200 to .250 of a /24, and the like)",
     )
+    .option("--proxy", "give out no addresses: another DHCP server of this network does")
     .option("--domain <name>", "domain of the nodes (default: cluster.lan)")
     .option("--router <ip>", "default route of the nodes (default: none)")
     .option(
@@ -80,6 +85,10 @@ function addFlags(command: Command): void {
     .option("--state-directory <directory>", "database, backups (default: /var/lib/provision)")
     .option("--shared-directory <directory>", "what nodes mount as /shared (default: /srv/provision/shared)")
     .option("--loader-directory <directory>", "boot loaders (default: /usr/lib/ipxe)")
+    .option(
+      "--raspberry-pi-directory <directory>",
+      "boot files of Raspberry Pis (default: none, and they boot nothing)",
+    )
     .option("--socket <path>", "the API's socket (default: /run/provision/api.sock)")
     .option(
       "--authorized-key <key>",
@@ -91,6 +100,7 @@ function addFlags(command: Command): void {
       "NFS server: kernel, ganesha or auto (default: auto, the kernel's where it is available)",
     )
     .option("--dhcp-port <port>", "port of DHCP (default: 67; firmware knows no other)", wholeNumber)
+    .option("--boot-server-port <port>", "port of PXE boot servers (default: 4011)", wholeNumber)
     .option("--tftp-port <port>", "port of TFTP (default: 69; firmware knows no other)", wholeNumber)
     .option("--http-port <port>", "port of HTTP (default: 8080)", wholeNumber)
     .option("--nfs-port <port>", "port of NFS (default: 2049)", wholeNumber)
@@ -125,6 +135,24 @@ async function settle(run: Run<Options>): Promise<ConfigValues> {
   return valuesOf(options, address === undefined ? found[0] : undefined);
 }
 
+/**
+ * Two servers that give out addresses on one network harm everybody on it: where another one answers, an administrator
+ * has to say which of them does.
+ */
+async function besideOthers(run: Run<Options>, values: ConfigValues): Promise<ConfigValues> {
+  const { pool, proxy } = run.options;
+  if (proxy === true || pool !== undefined) return values;
+  const servers = await dhcpServersOn(values.interface);
+  if (servers.length === 0) return values;
+  const found = `${servers.join(", ")} gives out addresses on ${values.interface} already`;
+  if (run.terminal.interactive) {
+    const isYes = await ask(`${found}.\nServe beside it, and give out none (proxyDHCP)? [y/N] `);
+    const { pool: _, ...others } = values;
+    if (isYes) return { ...others, dhcpMode: "proxy" };
+  }
+  throw usageError("--proxy", `is needed, or --pool: ${found}`, "provision help init");
+}
+
 async function choose(run: Run<Options>, found: readonly Proposal[]): Promise<Proposal> {
   const [first, ...others] = found;
   const needed = "is needed: which network does this machine serve?";
@@ -136,16 +164,20 @@ async function choose(run: Run<Options>, found: readonly Proposal[]): Promise<Pr
   if (!run.terminal.interactive || others.length > 0) {
     throw usageError("--interface", needed, lines.join("\n     "));
   }
+  const isYes = await ask(
+    `${flagsOf(first)}\nServe the machines on ${first.interface}, with these values? [y/N] `,
+  );
+  if (isYes) return first;
+  throw usageError("", "nothing was written", lines[0]);
+}
+
+async function ask(text: string): Promise<boolean> {
   const question = createInterface({ input: process.stdin, output: process.stdout });
   try {
-    const answer = await question.question(
-      `${flagsOf(first)}\nServe DHCP to the machines on ${first.interface}, with these values? [y/N] `,
-    );
-    if (/^y(?:es)?$/i.test(answer.trim())) return first;
+    return /^y(?:es)?$/i.test((await question.question(text)).trim());
   } finally {
     question.close();
   }
-  throw usageError("", "nothing was written", lines[0]);
 }
 
 /** Faults name the flag to change, since the file is not there yet. */

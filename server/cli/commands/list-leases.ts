@@ -7,7 +7,7 @@ import { type Column, renderTable } from "../table.ts";
 
 const text: CommandText = {
   summary: "list addresses handed out by DHCP",
-  description: `Lists the addresses that were handed out, by whom they are held and until when. ORIGIN is reserved for a node's own address, pool for one of the pool. STATE is bound, released (given back), declined (the machine found it in use; nobody gets it until it expires) or expired.`,
+  description: `Lists the addresses that were handed out, by whom they are held and until when. ORIGIN is reserved for a node's own address, pool for one of the pool. STATE is bound, released (given back), declined (the machine found it in use; nobody gets it until it expires) or expired. Beside another DHCP server (dhcp.mode proxy) the head hands out none.`,
   examples: [
     ["provision list-leases", "every lease"],
     ["provision list-leases --json | jq '.leases[] | select(.origin == \"pool\")'", "those of the pool"],

@@ -49,7 +49,7 @@ function describe(answer: StatusAnswer, terminal: Terminal): string {
     ["head", head],
     ["version", answer.version],
     ["configuration", answer.config],
-    ["serves", `${answer.interface}, ${answer.address} in ${answer.subnet}, pool ${answer.pool}`],
+    ["serves", `${answer.interface}, ${answer.address} in ${answer.subnet}, ${addressesOf(answer)}`],
     ["nodes", nodes.join(", ") || "none"],
     ["unknown machines", String(answer.unknownMachines)],
     ["leases", String(answer.leases)],
@@ -57,6 +57,10 @@ function describe(answer: StatusAnswer, terminal: Terminal): string {
   ];
   const parts = answer.running ? ["", renderTable(partColumns, answer.parts, terminal)] : [];
   return [renderFields(fields, paint), ...parts].join("\n");
+}
+
+function addressesOf({ pool }: StatusAnswer): string {
+  return pool === undefined ? "addresses by another DHCP server" : `pool ${pool}`;
 }
 
 const stateStyles: Readonly<Record<PartStatus["state"], Style>> = {

@@ -68,6 +68,11 @@ describe("values of init", () => {
     const values = valuesOf({ interface: "eth1", address: "10.5.0.1", subnet: "10.5.0.0/16" }, proposal);
     assert.equal(values.pool, "10.5.200.0-10.5.250.0");
   });
+  it("beside another DHCP server there is no pool, unless one is told, which is refused later", () => {
+    const { pool, ...others } = proposal;
+    assert.deepEqual(valuesOf({ proxy: true }, proposal), { ...others, dhcpMode: "proxy" });
+    assert.deepEqual(valuesOf({ proxy: true, pool }, proposal), { ...proposal, dhcpMode: "proxy" });
+  });
   it("all that is still needed is named at once", () => {
     assert.throws(
       () => valuesOf({ interface: "eth1" }, undefined),
@@ -85,6 +90,8 @@ describe("values of init", () => {
     for (const [place, flag] of [
       ["/etc/p.yaml:3: pool", "--pool"],
       ["/etc/p.yaml:9: ports.http", "--http-port"],
+      ["/etc/p.yaml:9: ports.bootServer", "--boot-server-port"],
+      ["/etc/p.yaml:9: dhcp.mode", "--proxy"],
       ["/etc/p.yaml:9: nfs.backend", "--nfs-backend"],
       ["/etc/p.yaml:9: authorizedKeys.0", "--authorized-key"],
       ["/etc/p.yaml:9: dns.1", "--dns"],
@@ -135,6 +142,17 @@ describe("provision init", { concurrency: 2 }, () => {
     assert.match(readFileSync(file, "utf8"), /# mine/);
     assert.equal((await provision([...words, "--force"])).status, 0);
     assert.doesNotMatch(readFileSync(file, "utf8"), /# mine/);
+  });
+
+  it("--proxy writes a head that gives out no addresses, and has no use for a pool", async (context) => {
+    const { file, flags } = place(context);
+    const words = ["init", "--interface", own, "--proxy", ...flags];
+    const both = await provision([...words, "--pool", "127.0.9.1-127.0.9.9"]);
+    assert.match(both.stderr, /^ {2}--pool: has no use with dhcp\.mode proxy/m);
+    assert.equal((await provision(words)).status, 0);
+    const config = loadConfig(file);
+    assert.equal(config.dhcp.mode, "proxy");
+    assert.equal(config.pool, undefined);
   });
 
   it("--dry-run prints the file and writes nothing", async (context) => {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { asProxy } from "../../../server/config/config.ts";
 import { loadConfig, parseConfig } from "../../../server/config/load.ts";
 import { renderConfigFile } from "../../../server/config/template.ts";
 import { machineFaults, type MachineNetwork } from "../../../server/config/machine.ts";
@@ -31,7 +32,7 @@ test("what init writes is read back with the values given and the defaults for t
   assert.equal(config.interface, "eth1");
   assert.deepEqual(config.subnet, { base: "10.0.1.0", bits: 24 });
   assert.deepEqual(config.pool, { from: "10.0.1.200", to: "10.0.1.250" });
-  assert.deepEqual(config.ports, { dhcp: 67, tftp: 69, http: 80, nfs: 2049 });
+  assert.deepEqual(config.ports, { dhcp: 67, bootServer: 4011, tftp: 69, http: 80, nfs: 2049 });
   assert.deepEqual(config.dns, ["10.0.1.2"]);
   assert.equal(config.leaseSeconds, 3600);
   assert.equal(config.nfs.backend, "auto");
@@ -100,6 +101,27 @@ for (const [what, change, message] of [
     assert.match(faults[0]?.message ?? "", message);
   });
 }
+
+test("beside another DHCP server there is no pool, and --proxy takes a configuration's away", () => {
+  const { pool, ...without } = sound;
+  const config = parseConfig(renderConfigFile({ ...without, dhcpMode: "proxy" }), "head.yaml");
+  assert.equal(config.dhcp.mode, "proxy");
+  assert.equal("pool" in config, false);
+  assert.deepEqual(
+    faultsOf(JSON.stringify({ ...without, pool, dhcp: { mode: "proxy" } })).map((fault) => fault.place),
+    ["head.yaml:1: pool"],
+  );
+  assert.deepEqual(faultsOf(JSON.stringify(without)), [
+    { place: "head.yaml:1: pool", message: "is missing" },
+  ]);
+  assert.deepEqual(
+    faultsOf(JSON.stringify({ ...without, dhcp: { mode: "rogue" } })).map((fault) => fault.place),
+    ["head.yaml:1: dhcp.mode"],
+  );
+  const proxied = asProxy(parseConfig(JSON.stringify(sound), "head.yaml"));
+  assert.equal(proxied.dhcp.mode, "proxy");
+  assert.equal("pool" in proxied, false);
+});
 
 test("a file that is no YAML is a fault with its line, a file that is not there says what to do", () => {
   assert.match(faultsOf("interface: eth1\naddress: [1\n")[0]?.place ?? "", /^head\.yaml:[23]$/);

@@ -125,7 +125,7 @@ async function bench(
   const time = { nowMs: 0 };
   const { urls, ...site } = siteOf();
   const log: Log = { ...silentLog, error: (_, message) => errors.push(message) };
-  const ports = { dhcp: changes.dhcp ?? 67, tftp: 69, http: 8080, nfs: 2049 };
+  const ports = { dhcp: changes.dhcp ?? 67, bootServer: 4011, tftp: 69, http: 8080, nfs: 2049 };
   const server = createDhcpServer({
     config: { ...site, interface: "rack0", ports },
     urls,

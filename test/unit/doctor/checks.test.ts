@@ -147,6 +147,15 @@ describe("doctor on a head", () => {
     assert.match(little.detail, /only 1\.0 GiB free in \/var\/lib\/provision\/images; 4\.0 GiB are wanted/);
     assert.equal(find(head({ freeBytes: () => undefined }), "state space").state, "warn");
   });
+  it("another DHCP server is needed where the head gives out no addresses", () => {
+    const beside = { ...config, dhcp: { mode: "proxy" as const } };
+    const check = (otherServers: readonly string[]): Check =>
+      find(headChecks(beside, { ...sound, otherServers }), "other DHCP servers");
+    assert.equal(check(["10.0.1.254"]).state, "ok");
+    assert.equal(check([]).state, "warn");
+    assert.match(check([]).detail, /gives out no addresses/);
+  });
+
   it("other DHCP servers, when they were asked for", () => {
     assert.ok(!head({}).some(({ name }) => name === "other DHCP servers"));
     assert.equal(find(head({ otherServers: [] }), "other DHCP servers").state, "ok");

@@ -12,7 +12,10 @@ const store = { problem: new Error("not looked at") };
 
 function configWith(ports: object): ReturnType<typeof parseConfig> {
   const text = "interface: lo\naddress: 127.0.0.1\nsubnet: 127.0.0.0/8\npool: 127.0.9.1-127.0.9.9\n";
-  return { ...parseConfig(text, "provision.yaml"), ports: { dhcp: 0, tftp: 0, http: 0, nfs: 0, ...ports } };
+  return {
+    ...parseConfig(text, "provision.yaml"),
+    ports: { dhcp: 0, bootServer: 0, tftp: 0, http: 0, nfs: 0, ...ports },
+  };
 }
 
 describe("what doctor finds out", () => {
@@ -29,6 +32,7 @@ describe("what doctor finds out", () => {
     ]);
     assert.deepEqual(problems, [
       ["dhcp", undefined],
+      ["proxy-dhcp", undefined],
       ["tftp", undefined],
       ["http", `port ${port} is taken by it (process ${process.pid})`],
       ["nfs", undefined],

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import type { Ipv4 } from "../../../server/lib/ipv4.ts";
 import { AppError } from "../../../server/lib/errors.ts";
 import { discoveredMachine, openInventory, testSite } from "../../support/inventory.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
@@ -50,6 +51,21 @@ test("without an address nodes get the lowest free ones outside the pool", async
     directory.nodes().map((node) => node.ip),
     ["10.0.1.3", "10.0.1.2", "10.0.1.4"],
   );
+});
+
+test("beside another DHCP server no address is made up: it is told, or what the machine was seen to have", async (t) => {
+  const { pool: _, ...site } = testSite;
+  const seen = { ...discoveredMachine("52:54:00:00:00:07", 1), ip: "10.0.1.57" as Ipv4 };
+  const options = { site, discovered: [seen, discoveredMachine("52:54:00:00:00:08", 2)] };
+  const { inventory, directory, database } = await openInventory(temporaryDirectory(t), options);
+  t.after(() => database.close());
+  assert.match((await faultsOf(inventory.addNodes({ range: "n1" })))[0] ?? "", /^--ip: is needed/);
+  const unseen = inventory.addNodes({ range: "n1", fromDiscovered: ["52:54:00:00:00:08"] });
+  assert.match((await faultsOf(unseen))[0] ?? "", /^--ip: is needed/);
+  await inventory.addNodes({ range: "n1", fromDiscovered: ["52:54:00:00:00:07"] });
+  assert.equal(directory.byName("n1")?.ip, "10.0.1.57");
+  await inventory.addNodes({ range: "n2", ip: "10.0.1.201", macs: ["52:54:00:00:00:09"] });
+  assert.equal(directory.byName("n2")?.ip, "10.0.1.201", "there is no pool to keep out of");
 });
 
 test("every fault of a request is reported, and nothing is changed", async (t) => {

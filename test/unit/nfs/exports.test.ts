@@ -11,7 +11,7 @@ const config = {
   imageStore: "/var/lib/provision/images",
   sharedDirectory: "/srv/shared/",
   stateDirectory: "/var/lib/provision/state",
-  ports: { dhcp: 67, tftp: 69, http: 8080, nfs: 2049 },
+  ports: { dhcp: 67, bootServer: 4011, tftp: 69, http: 8080, nfs: 2049 },
 };
 
 describe("exports", () => {

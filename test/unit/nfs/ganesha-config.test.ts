@@ -10,7 +10,7 @@ const exports = exportsOf({
   imageStore: "/var/lib/provision/images",
   sharedDirectory: "/srv/shared",
   stateDirectory: "/var/lib/provision/state",
-  ports: { dhcp: 67, tftp: 69, http: 8080, nfs: 12049 },
+  ports: { dhcp: 67, bootServer: 4011, tftp: 69, http: 8080, nfs: 12049 },
 });
 const text = ganeshaConfig(exports, "/var/lib/provision/state/nfs/recovery");
 const blocks = text.split(/^EXPORT /m).slice(1);

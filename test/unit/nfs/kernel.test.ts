@@ -17,7 +17,7 @@ const exports = exportsOf({
   imageStore: "/srv/images",
   sharedDirectory: "/srv/shared",
   stateDirectory: "/var/lib/provision",
-  ports: { dhcp: 67, tftp: 69, http: 8080, nfs: 2049 },
+  ports: { dhcp: 67, bootServer: 4011, tftp: 69, http: 8080, nfs: 2049 },
 });
 
 let machines = 0;

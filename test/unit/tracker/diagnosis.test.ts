@@ -104,7 +104,7 @@ test("a machine that nobody knows and that waits: how to make it a node", () => 
   const answer = diagnose(rest);
   assert.match(
     answer.summary,
-    /not in the inventory: it asked for a boot 2\.0 s ago, got 10\.0\.1\.200 from the pool and waits in its loader/,
+    /not in the inventory: it asked for a boot 2\.0 s ago, got 10\.0\.1\.200 and waits in its loader/,
   );
   assert.match(answer.tryNext[0] ?? "", /^provision add-node NAME --from-discovered 52:54:00:00:00:01/);
 });
@@ -186,4 +186,22 @@ test("an iPXE in ROM fetches no loader: the step is left out, not missing", () =
     diagnose(caseOf("up", events, 0)).steps.map((step) => step.step),
     ["offered", "script", "kernel", "initrd", "overlay", "starting", "root", "up"],
   );
+});
+
+test("beside another DHCP server: an address that is not the inventory's is told, at whatever phase", () => {
+  const taken = (ip: string) => ({
+    kind: "offered",
+    client: "firmware",
+    firmware: "bios",
+    ip,
+    server: "10.0.1.254",
+  });
+  const advice =
+    /10\.0\.1\.254 gave it 10\.0\.1\.57, and the inventory has 10\.0\.1\.11: reserve .* --ip 10\.0\.1\.57/;
+  for (const phase of ["up", "overlay"] as const) {
+    const { findings } = diagnose(caseOf(phase, timeline(6, taken("10.0.1.57")), 1000));
+    assert.match(findings.join("\n"), advice, phase);
+  }
+  const { findings } = diagnose(caseOf("up", timeline(9, taken("10.0.1.57"), taken("10.0.1.11")), 1000));
+  assert.deepEqual(findings, [], "the last word counts");
 });
