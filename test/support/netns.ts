@@ -26,6 +26,8 @@ export type NetworkOptions = {
   name: string;
   /** The head's address there: `10.77.0.1/24`. */
   address?: string;
+  /** No bridge but a plain cable to the network's only client, named as the network: what benches measure through. */
+  cable?: boolean;
 };
 
 /** One machine of the rack. A client's port is always called `eth0`; the head's devices are its bridges. */
@@ -78,12 +80,20 @@ async function wireUp(prefix: string, options: RackOptions): Promise<Rack> {
   const first = networks[0] ?? defaultNetwork;
   const head = `${prefix}head`;
   await addNamespace(head);
-  for (const network of networks) await addBridge(head, network);
+  for (const network of networks.filter(({ cable }) => cable !== true)) await addBridge(head, network);
   const clients = new Map<string, RackHost>();
   for (const [index, entry] of options.clients.entries()) {
     const client = typeof entry === "string" ? { name: entry } : entry;
     const port = `${client.network ?? first.name}p${index}`;
-    clients.set(client.name, await addClient(prefix, index, client, { head, port, bridge: first.name }));
+    const cable = networks.find(
+      ({ name, cable }) => cable === true && name === (client.network ?? first.name),
+    );
+    clients.set(
+      client.name,
+      cable === undefined
+        ? await addClient(prefix, index, client, { head, port, bridge: first.name })
+        : await addCableClient(prefix, index, client, { head, cable }),
+    );
   }
   const headMac = await ip(["-n", head, "-br", "link", "show", first.name]);
   return {
@@ -142,18 +152,44 @@ async function addClient(
   client: ClientOptions,
   plug: { head: string; port: string; bridge: string },
 ): Promise<RackHost> {
+  const host = await addCable(prefix, index, client, plug);
+  await ip(["-n", plug.head, "link", "set", plug.port, "master", client.network ?? plug.bridge, "up"]);
+  return await bringUp(host, client.address);
+}
+
+async function addCableClient(
+  prefix: string,
+  index: number,
+  client: ClientOptions,
+  { head, cable }: { head: string; cable: NetworkOptions },
+): Promise<RackHost> {
+  const host = await addCable(prefix, index, client, { head, port: cable.name });
+  await bringUp({ namespace: head, device: cable.name, mac: "" }, cable.address);
+  return await bringUp(host, client.address);
+}
+
+/** A namespace whose `eth0` is joined to the device `port` in the head's. */
+async function addCable(
+  prefix: string,
+  index: number,
+  client: ClientOptions,
+  { head, port }: { head: string; port: string },
+): Promise<RackHost> {
   const namespace = `${prefix}${client.name}`;
   const mac = client.mac ?? `52:54:00:77:00:${(index + 1).toString(16).padStart(2, "0")}`;
   await addNamespace(namespace);
-  const peer = ["type", "veth", "peer", "name", plug.port, "netns", plug.head];
+  const peer = ["type", "veth", "peer", "name", port, "netns", head];
   await ip(["link", "add", "eth0", "netns", namespace, "address", mac, ...peer]);
-  const network = client.network ?? plug.bridge;
-  await ip(["-n", plug.head, "link", "set", plug.port, "master", network, "up"]);
-  if (client.address !== undefined) {
-    await ip(["-n", namespace, "address", "add", client.address, "brd", "+", "dev", "eth0"]);
-  }
-  await ip(["-n", namespace, "link", "set", "eth0", "up"]);
   return { namespace, device: "eth0", mac };
+}
+
+async function bringUp(host: RackHost, address: string | undefined): Promise<RackHost> {
+  const { namespace, device } = host;
+  if (address !== undefined) {
+    await ip(["-n", namespace, "address", "add", address, "brd", "+", "dev", device]);
+  }
+  await ip(["-n", namespace, "link", "set", device, "up"]);
+  return host;
 }
 
 async function ip(argv: readonly string[]): Promise<string> {

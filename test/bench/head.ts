@@ -1,0 +1,100 @@
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { execa } from "execa";
+import { renderConfigFile, type ConfigValues } from "../../server/config/template.ts";
+import { ipv4FromNumber, ipv4ToNumber, parseIpv4 } from "../../server/lib/ipv4.ts";
+import { network, pause, type RunningServer, type Workplace } from "./workplace.ts";
+
+const command = join(import.meta.dirname, "../../scripts/provision");
+
+/** MAC addresses of machines in the inventory; those of the pool's clients begin elsewhere. */
+export const firstNodeMac = 0x52_54_00_00_00_00;
+
+/** A head that can be started again and again from one prepared state. */
+export type Head = {
+  directory: string;
+  loaderDirectory: string;
+  imageStore: string;
+  /** Runs `provision …` on it as a user would. @throws unless it succeeds */
+  provision: (...words: string[]) => Promise<string>;
+  /** A head with a copy of what was prepared, so that every start begins with the same leases: none. */
+  start: () => Promise<RunningServer>;
+};
+
+/** `nodes` machines in the inventory: n000001 and up, with consecutive MAC and IPv4 addresses. */
+export async function prepareHead(
+  workplace: Workplace,
+  nodes: number,
+  change: Partial<ConfigValues> = {},
+): Promise<Head> {
+  const directory = workplace.scratch(`head-${nodes}`);
+  const place = (name: string): string => join(directory, name);
+  for (const name of ["images", "loaders"]) mkdirSync(place(name));
+  for (const loader of ["undionly.kpxe", "snponly.efi"])
+    writeFileSync(join(place("loaders"), loader), loader);
+  const config = place("provision.yaml");
+  writeFileSync(
+    config,
+    renderConfigFile({
+      interface: network.device,
+      address: network.head,
+      subnet: network.subnet,
+      pool: `${network.pool.from}-${network.pool.to}`,
+      imageStore: place("images"),
+      stateDirectory: place("state"),
+      sharedDirectory: place("shared"),
+      loaderDirectory: place("loaders"),
+      socket: place("api.sock"),
+      nfsBackend: "ganesha",
+      ...change,
+    }),
+  );
+  const provision = async (...words: string[]): Promise<string> => {
+    const { stdout } = await execa(command, ["--config", config, ...words], {
+      stdin: "ignore",
+      timeout: 300_000,
+    });
+    return stdout;
+  };
+  if (nodes > 0) {
+    if (nodes >= 10_000) workplace.say(`adding ${nodes} nodes to an inventory`);
+    await provision("add-node", ...nodeRange(1, nodes));
+  }
+  const pristine = place("pristine");
+  mkdirSync(place("state"), { recursive: true });
+  cpSync(place("state"), pristine, { recursive: true });
+  return {
+    directory,
+    loaderDirectory: place("loaders"),
+    imageStore: place("images"),
+    provision,
+    start: async () => {
+      await execa("rm", ["-rf", place("state")]);
+      cpSync(pristine, place("state"), { recursive: true });
+      return await startHead(workplace, config, place("log"));
+    },
+  };
+}
+
+/** The words of `add-node` for so many nodes from number `first`. */
+export function nodeRange(first: number, count: number): string[] {
+  const number = (value: number): string => value.toString().padStart(6, "0");
+  const mac = (firstNodeMac + first - 1).toString(16).padStart(12, "0").match(/../g) ?? [];
+  const firstIp = parseIpv4(network.firstNode);
+  if (firstIp === undefined) throw new Error("the first node's address is none");
+  const ip = ipv4FromNumber(ipv4ToNumber(firstIp) + first - 1);
+  return [`n[${number(first)}-${number(first + count - 1)}]`, "--mac", `${mac.join(":")}+`, "--ip", `${ip}+`];
+}
+
+async function startHead(workplace: Workplace, config: string, logFile: string): Promise<RunningServer> {
+  writeFileSync(logFile, "");
+  const server = workplace.serve([command, "--config", config, "serve"], { logFile });
+  const deadline = Date.now() + 120_000;
+  for (;;) {
+    const said = readFileSync(logFile, "utf8");
+    if (said.includes("the head serves")) return server;
+    if (server.ended()) throw new Error(`the head has ended: ${said}`);
+    if (Date.now() > deadline) throw new Error(`the head does not come up: ${said}`);
+    await pause(20);
+  }
+}

@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { dnsmasqOptions, iscConfig, keaConfig, reservations } from "../../bench/dhcp-servers.ts";
+import { nodeRange } from "../../bench/head.ts";
+import { lossRules } from "../../bench/loss.ts";
+import { cpuTicksOf } from "../../bench/workplace.ts";
+
+test("every server is given the same machines, with consecutive addresses", () => {
+  const [first, , , last] = [...reservations(2), undefined, ...reservations(300).slice(-1)];
+  assert.deepEqual(first, { mac: "52:54:00:00:00:00", ip: "10.66.0.1" });
+  assert.deepEqual(last, { mac: "52:54:00:00:01:2b", ip: "10.66.1.44" });
+  const range = ["n[000001-000300]", "--mac", "52:54:00:00:00:00+", "--ip", "10.66.0.1+"];
+  assert.deepEqual(nodeRange(1, 300), range);
+  assert.deepEqual(nodeRange(300, 1), [
+    "n[000300-000300]",
+    "--mac",
+    "52:54:00:00:01:2b+",
+    "--ip",
+    "10.66.1.44+",
+  ]);
+});
+
+test("the rivals' configurations have the reservations and no more work than that needs", () => {
+  const { Dhcp4 } = JSON.parse(keaConfig("/leases", reservations(1))) as { Dhcp4: Record<string, unknown> };
+  const [subnet] = Dhcp4["subnet4"] as { reservations: unknown; pools: unknown }[];
+  assert.deepEqual(subnet?.reservations, [{ "hw-address": "52:54:00:00:00:00", "ip-address": "10.66.0.1" }]);
+  assert.deepEqual(subnet.pools, [{ pool: "10.65.0.1 - 10.65.234.96" }]);
+  const without = JSON.parse(keaConfig("/leases", [])) as { Dhcp4: Record<string, unknown> };
+  assert.equal(without.Dhcp4["reservations-in-subnet"], false);
+  assert.match(
+    iscConfig(reservations(1)),
+    /^host n0 \{ hardware ethernet 52:54:00:00:00:00; fixed-address 10\.66\.0\.1; \}$/m,
+  );
+  assert.ok(dnsmasqOptions("/d").includes("--dhcp-range=10.65.0.1,10.65.234.96,255.248.0.0,1h"));
+});
+
+test("loss is told in tenths of a percent of packets that arrive", () => {
+  assert.match(lossRules(5), /hook input/);
+  assert.match(lossRules(5), /mod 1000 < 50 drop/);
+});
+
+test("CPU time is read of a process whose name has spaces and parentheses, with that of its children", () => {
+  const stat = "12 (a) b (c)) S 1 1 1 0 -1 4194304 100 0 0 0 7 11 13 17 20 0 1 0 100 0 0";
+  assert.equal(cpuTicksOf(stat), 7 + 11 + 13 + 17);
+});
