@@ -29,7 +29,9 @@ export function statusOf(core: OpenCore, running: Running | undefined, leases: n
     interface: config.interface,
     address: config.address,
     subnet: formatSubnet(config.subnet),
-    ...(config.pool === undefined ? {} : { pool: formatIpv4Range(config.pool) }),
+    ...(config.networks[0].pools.length === 0
+      ? {}
+      : { pool: config.networks[0].pools.map(formatIpv4Range).join(", ") }),
     parts: running?.parts() ?? [],
     nodes,
     unknownMachines: tracker.discovered().length,
@@ -102,11 +104,10 @@ export async function render(core: OpenCore, name: string): Promise<RenderAnswer
  * running system.
  */
 function dhcpPreviews(node: ClusterNode, config: Config, urls: BootUrls): RenderAnswer["dhcp"] {
-  const { pool } = config;
   const [bios = [], uefi = []] = ["bios", "uefi-x64"].map((firmware) =>
-    (pool === undefined
+    (config.dhcp.mode === "proxy"
       ? previewProxy(node, { ...config, urls }, firmware)
-      : previewOptions(node, { ...config, pool, urls }, firmware)
+      : previewOptions(node, { ...config, urls }, firmware)
     ).map(({ client, options }) => ({
       client: client === "firmware" ? `firmware (${firmware})` : client,
       options: options.map(({ code, name, value }) => ({

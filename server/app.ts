@@ -40,9 +40,7 @@ export async function createHead(
   const { mode } = config.dhcp;
   const dhcpParts = { urls, directory, record: tracker.record, log, clock };
   const dhcp =
-    config.pool === undefined
-      ? undefined
-      : createDhcpServer({ ...dhcpParts, config: { ...config, pool: config.pool }, store: core.leaseStore });
+    mode === "proxy" ? undefined : createDhcpServer({ ...dhcpParts, config, store: core.leaseStore });
   const proxyDhcp = createProxyServer({ ...dhcpParts, config: { ...config, mode } });
   const tftpFiles = createTftpFiles({
     desk,

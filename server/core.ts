@@ -22,6 +22,7 @@ import type { Log } from "./lib/log.ts";
 import type { PartStatus } from "./model/answers.ts";
 import type { HeadFault } from "./model/head-fault.ts";
 import type { ImageCatalog } from "./model/image.ts";
+import { networkOf } from "./model/network.ts";
 import { isNodeName, type ClusterNode, type Lease } from "./model/node.ts";
 import { bundleAgent } from "./nodeconfig/agent-bundle.ts";
 import { overlayFiles, type OverlayFile } from "./nodeconfig/overlay.ts";
@@ -129,7 +130,7 @@ async function compose(config: Config, database: Database, log: Log): Promise<Co
       token,
       agentBundle: await agent,
       sharedMount: sharedMount(nfsExports),
-      dns: config.dns,
+      dns: networkOf(node.ip, config.networks)?.dns ?? [],
     });
   };
   await inventory.load();

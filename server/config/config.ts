@@ -1,4 +1,5 @@
-import type { Ipv4, Ipv4Range, Subnet } from "../lib/ipv4.ts";
+import type { Ipv4, Subnet } from "../lib/ipv4.ts";
+import type { Network } from "../model/network.ts";
 
 /** The head's configuration after every check: `load.ts` makes it, nothing changes it. */
 export type Config = {
@@ -8,23 +9,21 @@ export type Config = {
   interface: string;
   /** The head's own address on it. */
   address: Ipv4;
+  /** The network of that interface: the subnet of `networks[0]`. */
   subnet: Subnet;
+  /** Every network that is served, the interface's own first; no two overlap. */
+  networks: readonly [Network, ...Network[]];
   dhcp: {
     /**
-     * `server`: the head gives out the addresses of this network. `proxy`: another DHCP server does, and the head only
-     * tells machines what to boot.
+     * `server`: the head gives out the addresses of these networks. `proxy`: another DHCP server does, and the head only
+     * tells machines what to boot; there are no pools then.
      */
     mode: "server" | "proxy";
   };
-  /** For machines that are not in the inventory; absent just where the head gives out no addresses. */
-  pool?: Ipv4Range;
-  leaseSeconds: number;
-  /** Option 15, and the domain of every node's full name. */
+  /** False: another DHCP server may know addresses that we do not, so what we do not know is not refused. */
+  authoritative: boolean;
+  /** The domain of every node's full name. */
   domain: string;
-  /** Option 3; absent: nodes get no default route. */
-  router?: Ipv4;
-  /** Option 6. */
-  dns: readonly Ipv4[];
   /** What a machine gets that is not in the inventory: an address and a waiting loader, an address only, nothing. */
   unknownMachines: "wait" | "address" | "ignore";
   /** Image of a node that names none, by itself or through a group. */
@@ -50,6 +49,11 @@ export type Config = {
 
 /** The same head beside another DHCP server: it gives out no addresses. */
 export function asProxy(config: Config): Config {
-  const { pool: _, ...others } = config;
-  return { ...others, dhcp: { mode: "proxy" } };
+  const withoutPools = (network: Network): Network => ({ ...network, pools: [] });
+  const [own, ...further] = config.networks;
+  return {
+    ...config,
+    networks: [withoutPools(own), ...further.map(withoutPools)],
+    dhcp: { mode: "proxy" },
+  };
 }

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { isMap, LineCounter, type Node, parseDocument } from "yaml";
+import { isMap, isSeq, LineCounter, type Node, parseDocument } from "yaml";
 import { AppError, errnoOf, type Fault, messageOf } from "../lib/errors.ts";
 import type { Config } from "./config.ts";
 import { checkConfig } from "./schema.ts";
@@ -56,14 +56,20 @@ export function parseConfig(text: string, file: string): Config {
 
 /** The YAML node at `path`, or the deepest one above it. */
 function nearestNode(root: unknown, path: readonly string[]): Node | undefined {
-  let node = root;
+  let nearest = root;
+  let inside = root;
   for (const key of path) {
-    if (!isMap(node)) break;
-    const pair = node.items.find((item) => String(item.key) === key);
-    if (pair === undefined) break;
-    node = isMap(pair.value) ? pair.value : pair.key;
+    if (isSeq(inside)) {
+      inside = inside.items[Number(key)];
+      if (inside === undefined) break;
+      nearest = inside;
+    } else if (isMap(inside)) {
+      const pair = inside.items.find((item) => String(item.key) === key);
+      if (pair === undefined) break;
+      [nearest, inside] = [pair.key, pair.value];
+    } else break;
   }
-  return node as Node | undefined;
+  return nearest as Node | undefined;
 }
 
 function invalid(file: string, faults: readonly Fault[]): AppError {

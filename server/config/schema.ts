@@ -1,15 +1,8 @@
 import { z } from "zod";
-import {
-  formatSubnet,
-  type Ipv4,
-  isHostOf,
-  parseIpv4,
-  parseIpv4Range,
-  parseSubnet,
-  subnetContains,
-  rangeContains,
-} from "../lib/ipv4.ts";
+import { parseIpv4, parseIpv4Range, parseSubnet } from "../lib/ipv4.ts";
 import type { Config } from "./config.ts";
+import type { Issue } from "./issue.ts";
+import { networkClashes, type NetworkFields, networksOf } from "./networks.ts";
 
 /** A zod type that reads text by one of our parsers. */
 function parsed<T>(parse: (text: string) => T | undefined, expected: string) {
@@ -45,16 +38,46 @@ const publicKey = z
     "expected an OpenSSH public key on one line",
   );
 
+const subnet = parsed(parseSubnet, "a subnet such as 10.0.1.0/24");
+const poolText = "a range of addresses such as 10.0.1.200-10.0.1.250";
+const pool = z
+  .union([z.string(), z.array(z.string())], { error: `expected ${poolText}, or a list of them` })
+  .transform((value, context) =>
+    [value].flat().flatMap((text, index) => {
+      const range = parseIpv4Range(text);
+      if (range !== undefined) return [range];
+      const path = typeof value === "string" ? [] : [index];
+      context.addIssue({ code: "custom", path, message: `${JSON.stringify(text)} is not ${poolText}` });
+      return [];
+    }),
+  );
+const leaseSeconds = z.int().min(60, "at least 60 s").max(31_536_000, "at most a year");
+
+const furtherNetwork = z.strictObject({
+  subnet,
+  wire: z
+    .string()
+    .regex(/^[^\s/]{1,63}$/, "expected a name without spaces")
+    .exactOptional(),
+  pool: pool.exactOptional(),
+  router: ipv4.exactOptional(),
+  dns: z.array(ipv4).exactOptional(),
+  domain: domainName.exactOptional(),
+  leaseSeconds: leaseSeconds.exactOptional(),
+});
+
 const fields = z.strictObject({
   interface: z.string().regex(/^[^\s/:]{1,15}$/, "expected a network interface such as eth0"),
   address: ipv4,
-  subnet: parsed(parseSubnet, "a subnet such as 10.0.1.0/24"),
+  subnet,
   dhcp: z.strictObject({ mode: z.enum(["server", "proxy"]).default("server") }).prefault({}),
-  pool: parsed(parseIpv4Range, "a range of addresses such as 10.0.1.200-10.0.1.250").optional(),
-  leaseSeconds: z.int().min(60, "at least 60 s").max(31_536_000, "at most a year").default(3600),
+  pool: pool.exactOptional(),
+  leaseSeconds: leaseSeconds.default(3600),
   domain: domainName.default("cluster.lan"),
-  router: ipv4.optional(),
+  router: ipv4.exactOptional(),
   dns: z.array(ipv4).default([]),
+  networks: z.array(furtherNetwork).default([]),
+  authoritative: z.boolean().default(true),
   unknownMachines: z.enum(["wait", "address", "ignore"]).default("wait"),
   image: z
     .string()
@@ -65,7 +88,7 @@ const fields = z.strictObject({
   socket: absolutePath.default("/run/provision/api.sock"),
   sharedDirectory: absolutePath.default("/srv/provision/shared"),
   loaderDirectory: absolutePath.default("/usr/lib/ipxe"),
-  raspberryPiDirectory: absolutePath.optional(),
+  raspberryPiDirectory: absolutePath.exactOptional(),
   authorizedKeys: z.array(publicKey).default([]),
   kernelArguments: z.array(kernelArgument).default([]),
   nfs: z.strictObject({ backend: z.enum(["auto", "ganesha", "kernel"]).default("auto") }).prefault({}),
@@ -82,29 +105,12 @@ const fields = z.strictObject({
 
 type Fields = z.output<typeof fields>;
 
-/** A fault at a key path. */
-export type Issue = { path: readonly string[]; message: string };
+/** As much of a configuration as is right by itself. */
+type Sound = Partial<Omit<Fields, "networks"> & Pick<NetworkFields, "networks">>;
 
 /** What holds between fields; each is reported at the field that a person would change. */
-function* clashes(config: Partial<Fields>): Generator<Issue> {
-  const { subnet, pool, address, router } = config;
-  if (subnet !== undefined) {
-    for (const [key, ip] of [
-      ["address", address],
-      ["pool", pool?.from],
-      ["pool", pool?.to],
-      ["router", router],
-    ] as const) {
-      if (ip === undefined || isHostOf(subnet, ip)) continue;
-      const relation = subnetContains(subnet, ip) ? "no host address of" : "outside";
-      yield { path: [key], message: `${ip} is ${relation} ${formatSubnet(subnet)}` };
-    }
-  }
-  const holds = (ip: Ipv4 | undefined): boolean =>
-    pool !== undefined && ip !== undefined && rangeContains(pool, ip);
-  if (holds(address))
-    yield { path: ["pool"], message: `the pool contains the head's own address ${address}` };
-  if (holds(router)) yield { path: ["pool"], message: `the pool contains the router ${router}` };
+function* clashes(config: Sound): Generator<Issue> {
+  yield* networkClashes(config);
   for (const key of ["imageStore", "stateDirectory"] as const) {
     if (`${config[key]}/`.startsWith(`${config.sharedDirectory}/`)) {
       yield {
@@ -123,7 +129,7 @@ function* clashes(config: Partial<Fields>): Generator<Issue> {
 }
 
 /** A head that gives out addresses needs some for strangers; one that gives out none has no use for them. */
-function* modeClashes({ dhcp }: Partial<Fields>, hasPool: boolean): Generator<Issue> {
+function* modeClashes({ dhcp }: Sound, hasPool: boolean): Generator<Issue> {
   if (dhcp?.mode === "server" && !hasPool) yield { path: ["pool"], message: "is missing" };
   if (dhcp?.mode === "proxy" && hasPool) {
     yield {
@@ -140,15 +146,8 @@ export function checkConfig(input: unknown): { value: Omit<Config, "file"> } | {
   const sound = result.success ? result.data : soundFields(input);
   issues.push(...clashes(sound), ...modeClashes(sound, Object.hasOwn(Object(input), "pool")));
   if (issues.length > 0 || !result.success) return { issues };
-  const { pool, router, raspberryPiDirectory, ...rest } = result.data;
-  return {
-    value: {
-      ...rest,
-      ...(pool === undefined ? {} : { pool }),
-      ...(router === undefined ? {} : { router }),
-      ...(raspberryPiDirectory === undefined ? {} : { raspberryPiDirectory }),
-    },
-  };
+  const { pool: _pool, router: _router, dns: _dns, leaseSeconds: _seconds, ...rest } = result.data;
+  return { value: { ...rest, networks: networksOf(result.data) } };
 }
 
 function issuesOf(issue: z.core.$ZodIssue, input: unknown): Issue[] {
@@ -157,15 +156,29 @@ function issuesOf(issue: z.core.$ZodIssue, input: unknown): Issue[] {
     return issue.keys.map((key) => ({ path: [...path, key], message: "there is no such setting" }));
   }
   const absent =
-    issue.code === "invalid_type" && path.length === 1 && !Object.hasOwn(Object(input), path[0] ?? "");
+    (issue.code === "invalid_type" || issue.code === "invalid_union") &&
+    !Object.hasOwn(Object(within(input, path.slice(0, -1))), path.at(-1) ?? "");
   return [{ path, message: absent ? "is missing" : issue.message }];
 }
 
-/** The fields of a faulty configuration that are right by themselves. */
-function soundFields(input: unknown): Partial<Fields> {
-  const entries = Object.entries(fields.shape).flatMap(([key, type]) => {
-    const result = type.safeParse((Object(input) as Record<string, unknown>)[key]);
-    return result.success ? [[key, result.data]] : [];
+function within(input: unknown, path: readonly string[]): unknown {
+  return path.reduce<unknown>((value, key) => (Object(value) as Record<string, unknown>)[key], input);
+}
+
+/** The fields of a faulty configuration that are right by themselves; of each network too. */
+function soundFields(input: unknown): Sound {
+  const given: unknown = (Object(input) as { networks?: unknown }).networks;
+  const networks = Array.isArray(given) ? given.map((each) => soundOf(furtherNetwork.shape, each)) : [];
+  return { ...soundOf(fields.shape, input), networks };
+}
+
+function soundOf<Shape extends z.ZodRawShape>(
+  shape: Shape,
+  input: unknown,
+): Partial<z.output<z.ZodObject<Shape>>> {
+  const entries = Object.entries(shape).flatMap(([key, type]) => {
+    const result = z.safeParse(type, (Object(input) as Record<string, unknown>)[key]);
+    return result.success && result.data !== undefined ? [[key, result.data]] : [];
   });
-  return Object.fromEntries(entries) as Partial<Fields>;
+  return Object.fromEntries(entries) as Partial<z.output<z.ZodObject<Shape>>>;
 }

@@ -86,6 +86,20 @@ function entriesOf(values: ConfigValues): Entry[] {
     },
     { key: "dns", value: values.dns, fallback: [], comment: "Name servers of the nodes." },
     {
+      key: "networks",
+      value: undefined,
+      fallback: [{ subnet: "10.0.2.0/24", pool: "10.0.2.200-10.0.2.250", router: "10.0.2.1", wire: "rack2" }],
+      comment:
+        "Further networks, behind DHCP relays or on the interface's own wire. Networks with the same `wire` share a link;\nthe interface's own wire is called as the interface. dns, domain and leaseSeconds are the head's unless they are told.",
+    },
+    {
+      key: "authoritative",
+      value: undefined,
+      fallback: true,
+      comment:
+        "Refuse addresses that are nobody's here. Not where another DHCP server shares these networks.",
+    },
+    {
       key: "unknownMachines",
       value: values.unknownMachines,
       fallback: "wait",

@@ -2,6 +2,7 @@ import { type Architecture, architectureOf, raspberryPi } from "../model/arch.ts
 import type { Ipv4 } from "../lib/ipv4.ts";
 import { type Mac, macFromBytes } from "../lib/mac.ts";
 import { option, readOption } from "./option-table.ts";
+import { type RelayAgent, readRelayAgent } from "./relay-agent.ts";
 import type { MessageType } from "./option-values.ts";
 import { type DhcpPacket, bootRequest, ethernet, noAddress } from "./packet.ts";
 import { isRaspberryPi } from "./raspberry-pi.ts";
@@ -19,6 +20,9 @@ export type DhcpRequest = {
   requestedIp: Ipv4 | undefined;
   serverId: Ipv4 | undefined;
   maxMessageBytes: number | undefined;
+  /** Option 118: the subnet to give an address of (RFC 3011). */
+  subnetSelection: Ipv4 | undefined;
+  relay: RelayAgent;
   /** Option 12 when it is a plausible host name. */
   hostname: string | undefined;
 };
@@ -62,6 +66,8 @@ export function readRequest(packet: DhcpPacket): ReadRequest {
       requestedIp: realAddress(readOption(packet.options, option.requestedIp)),
       serverId: readOption(packet.options, option.serverId),
       maxMessageBytes: readOption(packet.options, option.maxMessageBytes),
+      subnetSelection: realAddress(readOption(packet.options, option.subnetSelection)),
+      relay: readRelayAgent(packet),
       hostname: plausibleHostname(readOption(packet.options, option.hostname)),
     },
   };

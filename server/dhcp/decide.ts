@@ -1,25 +1,28 @@
 import { assertNever } from "../lib/assert.ts";
-import { type Ipv4, isHostOf, subnetContains } from "../lib/ipv4.ts";
+import type { Ipv4 } from "../lib/ipv4.ts";
 import type { BootEvent } from "../model/boot-event.ts";
 import { subjectOf } from "../model/boot-identity.ts";
+import { networkOf } from "../model/network.ts";
 import type { Lease } from "../model/node.ts";
 import { bootAnswer, bootFileOf } from "./boot-answer.ts";
 import { type DhcpRequest, firmwareOf } from "./client.ts";
 import { type Destination, destinationOf } from "./destination.ts";
+import { linkOf, linkText } from "./link.ts";
 import { type DhcpPacket, noAddress } from "./packet.ts";
-import { informReply, leaseReply, nakReply } from "./reply.ts";
+import { type Grant, informReply, leaseReply, nakReply } from "./reply.ts";
 import type { DhcpView } from "./site.ts";
-import { type Context, chooseAddress, offeredAddress, standing } from "./standing.ts";
+import { type Context, chooseAddress, knows, offeredAddress, standing } from "./standing.ts";
 
 /** Why a request gets no answer; these are counter names too. */
 export type IgnoreReason =
   | "foreign-relay" // forwarded from a network that is not ours
-  | "foreign-network" // a client or a node that does not belong to our network
+  | "foreign-network" // a client or a node that does not belong to the network it asks from
   | "unknown-machine" // not in the inventory, and the configuration says to ignore those
   | "pool-exhausted"
   | "other-server" // the client chose another server
   | "no-address-asked" // a REQUEST, RELEASE or DECLINE that names none
   | "no-record" // asks for its old address, of which we know nothing (RFC 2131 section 4.3.2)
+  | "not-ours" // asks for what may be another server's to refuse: we are not authoritative
   | "not-holder" // gives back or declines what it does not have
   | "server-message"; // OFFER, ACK, NAK: nothing a client sends
 
@@ -46,18 +49,19 @@ const quarantineMs = 3_600_000;
 /** Decides one request; changes nothing that the next decision could tell, and never throws. */
 export function decide(request: DhcpRequest, view: DhcpView, nowMs: number): Decision {
   const { site, directory } = view;
-  const { giaddr } = request.packet;
-  if (giaddr !== noAddress && !subnetContains(site.subnet, giaddr)) return ignore("foreign-relay");
-  const context: Context = { request, view, nowMs, node: directory.byMac(request.mac) };
+  const found = linkOf(request, site.networks);
+  if (found.kind === "foreign") return ignore(found.reason);
+  const { link } = found;
+  const context: Context = { request, view, nowMs, link, node: directory.byMac(request.mac) };
   const { node } = context;
   if (node === undefined && site.unknownMachines === "ignore") {
     return refuse(context, "unknown-machine", "not in the inventory, and unknown machines are ignored");
   }
-  if (node !== undefined && !isHostOf(site.subnet, node.ip)) {
+  if (node !== undefined && networkOf(node.ip, link) === undefined) {
     return refuse(
       context,
       "foreign-network",
-      `${node.name} has the address ${node.ip}, outside of this network`,
+      `${node.name} has the address ${node.ip}, but asks from ${linkText(link)}`,
     );
   }
   switch (request.type) {
@@ -86,12 +90,19 @@ export function decide(request: DhcpRequest, view: DhcpView, nowMs: number): Dec
 }
 
 function discover(context: Context): Decision {
-  const { request, view, nowMs, node } = context;
+  const { request, view, nowMs, node, link } = context;
   const ip = node?.ip ?? chooseAddress(context);
   if (ip === undefined) {
-    return refuse(context, "pool-exhausted", "no free address in the pool for machines not in the inventory");
+    const pools = link.some((network) => network.pools.length > 0)
+      ? "no free address in the pool"
+      : "there is no pool";
+    return refuse(
+      context,
+      "pool-exhausted",
+      `${pools} of ${linkText(link)} for machines not in the inventory`,
+    );
   }
-  const packet = leaseReply("OFFER", request, ip, node, view.site);
+  const packet = leaseReply("OFFER", request, grantOf(ip, context), view.site);
   return {
     kind: "reply",
     type: "OFFER",
@@ -120,6 +131,10 @@ function decideRequest(context: Context): Decision {
       return renewing || request.serverId !== undefined ? acknowledge(context, asked) : ignore("no-record");
     }
     case "taken": {
+      // Who chose our offer or has our address is told; who merely remembers one may mean another server's.
+      if (!view.site.authoritative && request.serverId === undefined && !knows(asked, context)) {
+        return ignore("not-ours");
+      }
       return {
         kind: "reply",
         type: "NAK",
@@ -133,14 +148,15 @@ function decideRequest(context: Context): Decision {
 }
 
 /** Why a REQUEST is refused, for the NAK's message and thereby the client's log. */
-function refusalOf(asked: Ipv4, { view, node }: Context): string {
-  if (!subnetContains(view.site.subnet, asked)) return `${asked} is not in this network`;
+function refusalOf(asked: Ipv4, { link, node }: Context): string {
+  if (networkOf(asked, link) === undefined) return `${asked} is not in this network`;
   if (node !== undefined) return `${node.name} has the address ${node.ip}`;
   return `${asked} is not yours to use`;
 }
 
 function acknowledge(context: Context, ip: Ipv4): Decision {
   const { request, view, nowMs, node } = context;
+  const grant = grantOf(ip, context);
   const earlier = view.leases.get(ip);
   const goesOn = earlier?.mac === request.mac && earlier.state === "bound" && earlier.expiresAtMs > nowMs;
   const hostname = node?.name ?? request.hostname;
@@ -151,21 +167,26 @@ function acknowledge(context: Context, ip: Ipv4): Decision {
     ...(hostname === undefined ? {} : { hostname }),
     state: "bound",
     startedAtMs: goesOn ? earlier.startedAtMs : nowMs,
-    expiresAtMs: nowMs + view.site.leaseSeconds * 1000,
+    expiresAtMs: nowMs + grant.network.leaseSeconds * 1000,
   };
   return {
     kind: "reply",
     type: "ACK",
-    packet: leaseReply("ACK", request, ip, node, view.site),
+    packet: leaseReply("ACK", request, grant, view.site),
     to: destinationOf("ACK", request.packet),
     leases: [lease, ...givenUp(context, ip)],
     events: [],
   };
 }
 
-/** The pool lease that the machine leaves behind when it moves to another address. */
-function givenUp({ request, view, nowMs }: Context, ip: Ipv4): Lease[] {
-  const lease = view.leases.poolLeaseOf(request.mac);
+/** What is given: an address, of the network of the link that it is in. */
+function grantOf(ip: Ipv4, { node, link }: Context): Grant {
+  return { ip, node, network: networkOf(ip, link) ?? link[0] };
+}
+
+/** The pool lease that the machine leaves behind when it moves to another address of the same wire. */
+function givenUp({ request, view, nowMs, link }: Context, ip: Ipv4): Lease[] {
+  const lease = view.leases.poolLeaseOf(link[0].wire, request.mac);
   if (lease === undefined || lease.ip === ip || lease.state !== "bound") return [];
   return [{ ...lease, state: "released", expiresAtMs: Math.min(lease.expiresAtMs, nowMs) }];
 }
@@ -203,14 +224,15 @@ function decline(context: Context): Decision {
   return { kind: "note", leases: [lease], events };
 }
 
-function inform({ request, view, node }: Context): Decision {
+function inform({ request, view, node, link }: Context): Decision {
   const { ciaddr } = request.packet;
   if (ciaddr === noAddress) return ignore("no-address-asked");
-  if (!isHostOf(view.site.subnet, ciaddr)) return ignore("foreign-network");
+  const network = networkOf(ciaddr, link);
+  if (network === undefined) return ignore("foreign-network");
   return {
     kind: "reply",
     type: "ACK",
-    packet: informReply(request, node, view.site),
+    packet: informReply(request, { node, network }, view.site),
     // RFC 2131 section 4.3.5: straight to the client, also when a relay forwarded its request.
     to: { address: ciaddr, port: "client" },
     leases: [],

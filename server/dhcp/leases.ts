@@ -1,5 +1,6 @@
-import { type Ipv4, type Ipv4Range, ipv4FromNumber, ipv4ToNumber, rangeContains } from "../lib/ipv4.ts";
+import { type Ipv4, type Ipv4Range, ipv4FromNumber, ipv4ToNumber } from "../lib/ipv4.ts";
 import type { Mac } from "../lib/mac.ts";
+import type { Network } from "../model/network.ts";
 import type { Lease } from "../model/node.ts";
 import { AddressQueue } from "./address-queue.ts";
 
@@ -9,32 +10,75 @@ type Hold = { mac: Mac; untilMs: number };
 /** Who keeps an address from others: a machine, or the quarantine after a DECLINE. */
 export type Holder = { kind: "machine"; mac: Mac } | { kind: "quarantine" };
 
+/** A network as far as the arithmetic of addresses goes. */
+export type PoolPlace = Pick<Network, "subnet" | "wire" | "pools">;
+
 /** An address passed over (reserved, the head's own) is looked at again after this. */
 const passedOverMs = 60_000;
 
+/** What machines of one wire have of its pools. A port that is on two wires (VLANs) has an address on each. */
+class WireLeases {
+  /** The pool address each machine had last. */
+  readonly ipByMac = new Map<Mac, Ipv4>();
+  /** The same for client identifiers, for a machine that comes back with another port. */
+  readonly ipByIdentity = new Map<string, Ipv4>();
+  readonly heldByMac = new Map<Mac, Ipv4>();
+}
+
+/** The free addresses of one network's pools. */
+class Pool {
+  readonly wire: WireLeases;
+  readonly ranges: readonly { first: number; last: number }[];
+  /** Addresses that were handed out or offered at least once. */
+  readonly used = new AddressQueue();
+  /** The lowest address of each range that may never have been used. */
+  readonly #fresh: number[];
+
+  constructor(wire: WireLeases, ranges: readonly Ipv4Range[]) {
+    this.wire = wire;
+    this.ranges = ranges.map(({ from, to }) => ({ first: ipv4ToNumber(from), last: ipv4ToNumber(to) }));
+    this.#fresh = this.ranges.map(({ first }) => first);
+  }
+
+  has(ip: number): boolean {
+    return this.ranges.some(({ first, last }) => ip >= first && ip <= last);
+  }
+
+  /** The lowest address never used that `mayUse`. */
+  fresh(nowMs: number, mayUse: (ip: Ipv4) => boolean): Ipv4 | undefined {
+    for (const [index, { last }] of this.ranges.entries()) {
+      for (let next = this.#fresh[index] ?? last + 1; next <= last; next += 1) {
+        this.#fresh[index] = next;
+        if (this.used.has(next)) continue;
+        const ip = ipv4FromNumber(next);
+        if (mayUse(ip)) return ip;
+        this.used.add(next, nowMs + passedOverMs);
+      }
+      this.#fresh[index] = last + 1;
+    }
+    return undefined;
+  }
+}
+
 /**
- * Every lease and the arithmetic of the pool. No clock, no store: the time is an argument, and what is set here is in
+ * Every lease and the arithmetic of the pools. No clock, no store: the time is an argument, and what is set here is in
  * memory only. A lease belongs to a MAC address, not to a client identifier: firmware, iPXE and the system of one
  * machine send three identifiers (none, the MAC, a DUID) from one port, and would empty the pool three times as fast;
  * machines cloned from one image send one identifier from many ports, and would be given one address.
  */
 export class LeaseTable {
-  readonly #pool: Ipv4Range;
+  readonly #wires = new Map<string, WireLeases>();
+  /** By the network's lowest address. */
+  readonly #pools = new Map<Ipv4, Pool>();
   readonly #byIp = new Map<Ipv4, Lease>();
-  /** The pool address each machine had last. */
-  readonly #poolIpByMac = new Map<Mac, Ipv4>();
-  /** The same for client identifiers, for a machine that comes back with another port. */
-  readonly #poolIpByIdentity = new Map<string, Ipv4>();
   readonly #holds = new Map<Ipv4, Hold>();
-  readonly #heldByMac = new Map<Mac, Ipv4>();
-  /** Pool addresses that were handed out or offered at least once. */
-  readonly #used = new AddressQueue();
-  /** The lowest pool address that may never have been used. */
-  #fresh: number;
 
-  constructor(pool: Ipv4Range, leases: readonly Lease[] = []) {
-    this.#pool = pool;
-    this.#fresh = ipv4ToNumber(pool.from);
+  constructor(networks: readonly PoolPlace[], leases: readonly Lease[] = []) {
+    for (const { subnet, wire, pools } of networks) {
+      const shared = this.#wires.get(wire) ?? new WireLeases();
+      this.#wires.set(wire, shared);
+      this.#pools.set(subnet.base, new Pool(shared, pools));
+    }
     for (const lease of leases) this.set(lease);
   }
 
@@ -47,33 +91,38 @@ export class LeaseTable {
   }
 
   set(lease: Lease): void {
-    this.#forget(lease.ip);
+    const pool = this.#poolOf(lease.ip);
+    this.#forget(lease.ip, pool);
     this.#byIp.set(lease.ip, lease);
+    if (pool === undefined) return;
     const hold = this.#holds.get(lease.ip);
-    if (hold !== undefined) this.#dropHold(hold.mac);
-    this.#dropHold(lease.mac);
-    this.#queue(lease.ip);
-    if (lease.state === "declined" || !rangeContains(this.#pool, lease.ip)) return;
-    this.#poolIpByMac.set(lease.mac, lease.ip);
-    this.#poolIpByIdentity.set(lease.client, lease.ip);
+    if (hold !== undefined) this.#dropHold(pool.wire, hold.mac);
+    this.#dropHold(pool.wire, lease.mac);
+    this.#queue(lease.ip, pool);
+    if (lease.state === "declined") return;
+    pool.wire.ipByMac.set(lease.mac, lease.ip);
+    pool.wire.ipByIdentity.set(lease.client, lease.ip);
   }
 
   /** Back to what it was before: `earlier`, or no lease at all. */
   restore(ip: Ipv4, earlier: Lease | undefined): void {
     if (earlier !== undefined) return this.set(earlier);
-    this.#forget(ip);
+    const pool = this.#poolOf(ip);
+    this.#forget(ip, pool);
     this.#byIp.delete(ip);
-    this.#queue(ip);
+    if (pool !== undefined) this.#queue(ip, pool);
   }
 
-  /** Keeps an offered address for the machine it was offered to; a machine has one at most. */
+  /** Keeps an offered pool address for the machine it was offered to; a machine has one at most on each wire. */
   hold(ip: Ipv4, mac: Mac, untilMs: number): void {
-    this.#dropHold(mac);
+    const pool = this.#poolOf(ip);
+    if (pool === undefined) return;
+    this.#dropHold(pool.wire, mac);
     const earlier = this.#holds.get(ip);
-    if (earlier !== undefined) this.#dropHold(earlier.mac);
+    if (earlier !== undefined) this.#dropHold(pool.wire, earlier.mac);
     this.#holds.set(ip, { mac, untilMs });
-    this.#heldByMac.set(mac, ip);
-    this.#queue(ip);
+    pool.wire.heldByMac.set(mac, ip);
+    this.#queue(ip, pool);
   }
 
   /** Who has the address now; undefined when it is free. */
@@ -87,50 +136,57 @@ export class LeaseTable {
     return undefined;
   }
 
-  /** The pool address this machine was offered, has, or had last and nobody else has had since. */
-  lastAddress(mac: Mac, identity: string, nowMs: number): Ipv4 | undefined {
-    const held = this.#heldByMac.get(mac);
+  /** The pool address this machine was offered on the wire, has, or had last and nobody else has had since. */
+  lastAddress(wire: string, mac: Mac, identity: string, nowMs: number): Ipv4 | undefined {
+    const known = this.#wires.get(wire);
+    const held = known?.heldByMac.get(mac);
     const heldUntilMs = held === undefined ? 0 : (this.#holds.get(held)?.untilMs ?? 0);
     if (held !== undefined && heldUntilMs > nowMs) return held;
-    return this.#poolIpByMac.get(mac) ?? this.#poolIpByIdentity.get(identity);
+    return known?.ipByMac.get(mac) ?? known?.ipByIdentity.get(identity);
   }
 
-  /** The latest lease of a pool address to this machine. */
-  poolLeaseOf(mac: Mac): Lease | undefined {
-    const ip = this.#poolIpByMac.get(mac);
+  /** The latest lease of a pool address on the wire to this machine. */
+  poolLeaseOf(wire: string, mac: Mac): Lease | undefined {
+    const ip = this.#wires.get(wire)?.ipByMac.get(mac);
     return ip === undefined ? undefined : this.#byIp.get(ip);
   }
 
-  /** A pool address nobody has: one never used, else the one free for longest. `mayUse`: not reserved, not the head's. */
-  freeAddress(nowMs: number, mayUse: (ip: Ipv4) => boolean): Ipv4 | undefined {
-    const last = ipv4ToNumber(this.#pool.to);
-    for (; this.#fresh <= last; this.#fresh += 1) {
-      if (this.#used.has(this.#fresh)) continue;
-      const ip = ipv4FromNumber(this.#fresh);
-      if (mayUse(ip)) return ip;
-      this.#used.add(this.#fresh, nowMs + passedOverMs);
-    }
-    for (let first = this.#used.first(); first !== undefined; first = this.#used.first()) {
+  /**
+   * An address of the network's pools that nobody has: one never used, else the one free for longest. `mayUse`: not
+   * reserved, not the head's.
+   */
+  freeAddress(
+    network: Pick<PoolPlace, "subnet">,
+    nowMs: number,
+    mayUse: (ip: Ipv4) => boolean,
+  ): Ipv4 | undefined {
+    const pool = this.#pools.get(network.subnet.base);
+    if (pool === undefined) return undefined;
+    const fresh = pool.fresh(nowMs, mayUse);
+    if (fresh !== undefined) return fresh;
+    const { used } = pool;
+    for (let first = used.first(); first !== undefined; first = used.first()) {
       if (first.atMs > nowMs) return undefined;
       const ip = ipv4FromNumber(first.ip);
       const freeAtMs = this.#freeAtMs(ip);
-      if (freeAtMs > first.atMs) this.#used.deferFirst(freeAtMs);
+      if (freeAtMs > first.atMs) used.deferFirst(freeAtMs);
       else if (mayUse(ip)) return ip;
-      else this.#used.deferFirst(nowMs + passedOverMs);
+      else used.deferFirst(nowMs + passedOverMs);
     }
     return undefined;
   }
 
-  #dropHold(mac: Mac): void {
-    const ip = this.#heldByMac.get(mac);
+  #dropHold(wire: WireLeases, mac: Mac): void {
+    const ip = wire.heldByMac.get(mac);
     if (ip === undefined) return;
-    this.#heldByMac.delete(mac);
+    wire.heldByMac.delete(mac);
     this.#holds.delete(ip);
-    this.#queue(ip);
+    const pool = this.#poolOf(ip);
+    if (pool !== undefined) this.#queue(ip, pool);
   }
 
-  #queue(ip: Ipv4): void {
-    if (rangeContains(this.#pool, ip)) this.#used.add(ipv4ToNumber(ip), this.#freeAtMs(ip));
+  #queue(ip: Ipv4, pool: Pool): void {
+    pool.used.add(ipv4ToNumber(ip), this.#freeAtMs(ip));
   }
 
   /** When the address was or will be free, so that the one free for longest comes first. */
@@ -138,10 +194,17 @@ export class LeaseTable {
     return Math.max(this.#byIp.get(ip)?.expiresAtMs ?? 0, this.#holds.get(ip)?.untilMs ?? 0);
   }
 
-  #forget(ip: Ipv4): void {
+  #forget(ip: Ipv4, pool: Pool | undefined): void {
     const lease = this.#byIp.get(ip);
-    if (lease === undefined) return;
-    if (this.#poolIpByMac.get(lease.mac) === ip) this.#poolIpByMac.delete(lease.mac);
-    if (this.#poolIpByIdentity.get(lease.client) === ip) this.#poolIpByIdentity.delete(lease.client);
+    if (lease === undefined || pool === undefined) return;
+    const { ipByMac, ipByIdentity } = pool.wire;
+    if (ipByMac.get(lease.mac) === ip) ipByMac.delete(lease.mac);
+    if (ipByIdentity.get(lease.client) === ip) ipByIdentity.delete(lease.client);
+  }
+
+  #poolOf(ip: Ipv4): Pool | undefined {
+    const value = ipv4ToNumber(ip);
+    for (const pool of this.#pools.values()) if (pool.has(value)) return pool;
+    return undefined;
   }
 }

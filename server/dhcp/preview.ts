@@ -5,6 +5,7 @@ import type { Mac } from "../lib/mac.ts";
 import { macToBytes } from "../lib/mac.ts";
 import type { BootingClient, DhcpClient, DhcpRequest } from "./client.ts";
 import { printOption, wireOrder } from "./option-table.ts";
+import { networkOf } from "../model/network.ts";
 import { bootRequest, type DhcpPacket, ethernet, noAddress } from "./packet.ts";
 import { proxyOffer } from "./proxy.ts";
 import { leaseReply } from "./reply.ts";
@@ -48,7 +49,9 @@ export function previewProxy(node: ClusterNode, site: BootSite, firmware: string
 
 function printedReply(node: ClusterNode, site: DhcpSite, client: DhcpClient): PrintedOption[] {
   const [mac] = node.macs;
-  return mac === undefined ? [] : printed(leaseReply("ACK", requestOf(mac, client), node.ip, node, site));
+  const network = networkOf(node.ip, site.networks);
+  if (mac === undefined || network === undefined) return [];
+  return printed(leaseReply("ACK", requestOf(mac, client), { ip: node.ip, node, network }, site));
 }
 
 function printed(reply: DhcpPacket): PrintedOption[] {
@@ -91,6 +94,8 @@ function requestOf(mac: Mac, client: DhcpClient): DhcpRequest {
     requestedIp: undefined,
     serverId: undefined,
     maxMessageBytes: undefined,
+    subnetSelection: undefined,
+    relay: { linkSelection: undefined, circuitId: undefined, remoteId: undefined },
     hostname: undefined,
   };
 }

@@ -1,4 +1,3 @@
-import { subnetContains } from "../lib/ipv4.ts";
 import type { Config } from "../config/config.ts";
 import type { BootEvent } from "../model/boot-event.ts";
 import { subjectOf } from "../model/boot-identity.ts";
@@ -7,8 +6,9 @@ import type { ClusterNode } from "../model/node.ts";
 import { type BootAnswer, bootAnswer, bootFileOf, proxyFields } from "./boot-answer.ts";
 import { type BootingClient, type DhcpRequest, firmwareOf } from "./client.ts";
 import { type Destination, destinationOf } from "./destination.ts";
+import { linkOf } from "./link.ts";
 import { option, optionOf, readOption } from "./option-table.ts";
-import { type DhcpPacket, noAddress } from "./packet.ts";
+import type { DhcpPacket } from "./packet.ts";
 import { commonOptions, replyHeader } from "./reply.ts";
 import type { BootSite } from "./site.ts";
 
@@ -16,7 +16,7 @@ import type { BootSite } from "./site.ts";
  * What to boot, and nothing else (PXE 2.1 section 2): a server beside the one that gives out addresses. It decides
  * without leases and writes into no reply an address for the client.
  */
-export type ProxyView = { directory: Directory; site: BootSite & Pick<Config, "subnet"> };
+export type ProxyView = { directory: Directory; site: BootSite & Pick<Config, "networks"> };
 
 /** Why a request gets no answer; these are counter names too. */
 export type ProxySilence =
@@ -38,9 +38,8 @@ const bootItem = 71;
 /** Port 67 beside a foreign DHCP server: boot information for a DISCOVER, silence for all else. Never throws. */
 export function decideProxy(request: DhcpRequest, view: ProxyView, nowMs: number): ProxyDecision {
   const { packet, client } = request;
-  if (packet.giaddr !== noAddress && !subnetContains(view.site.subnet, packet.giaddr)) {
-    return ignore("foreign-relay");
-  }
+  const link = linkOf(request, view.site.networks);
+  if (link.kind === "foreign" && link.reason === "foreign-relay") return ignore("foreign-relay");
   if (request.type === "REQUEST") return ignore("other-server", takenAddress(request, view, nowMs));
   if (client.kind === "system") return ignore("not-booting");
   if (request.type !== "DISCOVER") return ignore("not-asked");

@@ -1,4 +1,5 @@
 import { type Ipv4, broadcastOf, netmaskOf } from "../lib/ipv4.ts";
+import type { Network } from "../model/network.ts";
 import type { ClusterNode } from "../model/node.ts";
 import { bootAnswer, bootFields } from "./boot-answer.ts";
 import type { DhcpRequest } from "./client.ts";
@@ -7,6 +8,9 @@ import { type DhcpPacket, bootReply, noAddress } from "./packet.ts";
 import type { DhcpSite } from "./site.ts";
 
 type Options = [number, Uint8Array][];
+
+/** What a client is given, and in which network. */
+export type Grant = { ip: Ipv4; network: Network; node: ClusterNode | undefined };
 
 const broadcastFlag = 0x8000;
 
@@ -17,11 +21,11 @@ const broadcastFlag = 0x8000;
 export function leaseReply(
   type: "OFFER" | "ACK",
   request: DhcpRequest,
-  ip: Ipv4,
-  node: ClusterNode | undefined,
+  grant: Grant,
   site: DhcpSite,
 ): DhcpPacket {
-  const seconds = site.leaseSeconds;
+  const { ip, network, node } = grant;
+  const seconds = network.leaseSeconds;
   const boot = bootFields(bootAnswer(request, node, site), site);
   return {
     ...replyHeader(request.packet),
@@ -36,25 +40,22 @@ export function leaseReply(
       // RFC 2131 section 4.4.5: half and seven eighths of the lease.
       [...optionOf(option.renewSeconds, Math.floor(seconds / 2))],
       [...optionOf(option.rebindSeconds, Math.floor((seconds * 7) / 8))],
-      ...networkOptions(node, site),
+      ...networkOptions(grant),
       ...boot.options,
     ]),
   };
 }
 
 /** The answer to INFORM: parameters only, no address and no times (RFC 2131 section 4.3.5). */
-export function informReply(request: DhcpRequest, node: ClusterNode | undefined, site: DhcpSite): DhcpPacket {
+export function informReply(request: DhcpRequest, grant: Omit<Grant, "ip">, site: DhcpSite): DhcpPacket {
+  const { node } = grant;
   const boot = bootFields(bootAnswer(request, node, site), site);
   return {
     ...replyHeader(request.packet),
     ciaddr: request.packet.ciaddr,
     siaddr: boot.siaddr,
     file: boot.file,
-    options: new Map([
-      ...commonOptions("ACK", request, site),
-      ...networkOptions(node, site),
-      ...boot.options,
-    ]),
+    options: new Map([...commonOptions("ACK", request, site), ...networkOptions(grant), ...boot.options]),
   };
 }
 
@@ -89,7 +90,7 @@ export function replyHeader(packet: DhcpPacket): DhcpPacket {
   };
 }
 
-/** What every reply carries; the client's own 61 (RFC 6842 section 3) and 97, and the relay's 82, come back as sent. */
+/** What every reply carries; the client's own 61 (RFC 6842 section 3), 97 and 118 (RFC 3011), and the relay's 82, come back as sent. */
 export function commonOptions(
   type: "OFFER" | "ACK" | "NAK",
   request: DhcpRequest,
@@ -98,7 +99,7 @@ export function commonOptions(
   const echoed =
     type === "NAK"
       ? [option.clientId, option.relayAgent]
-      : [option.clientId, option.machineUuid, option.relayAgent];
+      : [option.clientId, option.machineUuid, option.subnetSelection, option.relayAgent];
   return [
     [...optionOf(option.messageType, type)],
     [...optionOf(option.serverId, site.address)],
@@ -109,14 +110,14 @@ export function commonOptions(
   ];
 }
 
-function networkOptions(node: ClusterNode | undefined, site: DhcpSite): Options {
+function networkOptions({ network, node }: Omit<Grant, "ip">): Options {
   const options: Options = [
-    [...optionOf(option.subnetMask, netmaskOf(site.subnet))],
-    [...optionOf(option.broadcast, broadcastOf(site.subnet))],
-    [...optionOf(option.domain, site.domain)],
+    [...optionOf(option.subnetMask, netmaskOf(network.subnet))],
+    [...optionOf(option.broadcast, broadcastOf(network.subnet))],
+    [...optionOf(option.domain, network.domain)],
   ];
-  if (site.router !== undefined) options.push([...optionOf(option.routers, [site.router])]);
-  if (site.dns.length > 0) options.push([...optionOf(option.dns, site.dns)]);
+  if (network.router !== undefined) options.push([...optionOf(option.routers, [network.router])]);
+  if (network.dns.length > 0) options.push([...optionOf(option.dns, network.dns)]);
   if (node !== undefined) options.push([...optionOf(option.hostname, node.name)]);
   return options;
 }

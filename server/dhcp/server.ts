@@ -122,7 +122,7 @@ class Server {
 
   #viewOf(leases: readonly Lease[]): DhcpView {
     const { directory } = this.#options;
-    return { directory, leases: new LeaseTable(this.#site.pool, leases), site: this.#site };
+    return { directory, leases: new LeaseTable(this.#site.networks, leases), site: this.#site };
   }
 
   /** Never throws: whatever a packet does, the next one is answered. */

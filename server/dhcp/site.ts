@@ -1,5 +1,4 @@
 import type { Config } from "../config/config.ts";
-import type { Ipv4Range } from "../lib/ipv4.ts";
 import type { BootIdentity } from "../model/boot-identity.ts";
 import type { Directory } from "../model/directory.ts";
 import type { LeaseTable } from "./leases.ts";
@@ -10,8 +9,7 @@ export type BootSite = Pick<Config, "address" | "unknownMachines" | "raspberryPi
 };
 
 /** What of the head's configuration DHCP answers with. */
-export type DhcpSite = BootSite &
-  Pick<Config, "subnet" | "leaseSeconds" | "router" | "dns" | "domain"> & { pool: Ipv4Range };
+export type DhcpSite = BootSite & Pick<Config, "networks" | "authoritative">;
 
 /** Where the head's HTTP server has things; the composition root knows. */
 export type BootUrls = {

@@ -1,6 +1,8 @@
-import { type Ipv4, isHostOf, rangeContains } from "../lib/ipv4.ts";
+import type { Ipv4 } from "../lib/ipv4.ts";
+import { networkOf, poolOf } from "../model/network.ts";
 import type { ClusterNode } from "../model/node.ts";
 import type { DhcpRequest } from "./client.ts";
+import type { Link } from "./link.ts";
 import type { DhcpView } from "./site.ts";
 
 /** One request and all that its answer depends on. */
@@ -8,6 +10,8 @@ export type Context = {
   request: DhcpRequest;
   view: DhcpView;
   nowMs: number;
+  /** The networks that the machine may have an address of. */
+  link: Link;
   /** Whose port it is; a reservation is by MAC alone, whatever client identifier comes with it. */
   node: ClusterNode | undefined;
 };
@@ -16,8 +20,8 @@ export type Context = {
 export type Standing = "own" | "free" | "taken";
 
 /** A REQUEST must name an address; the npm package `dhcp` does not, and can only mean the one it was offered. */
-export function offeredAddress({ request, view, nowMs, node }: Context): Ipv4 | undefined {
-  return node?.ip ?? view.leases.lastAddress(request.mac, request.identity, nowMs);
+export function offeredAddress(context: Context): Ipv4 | undefined {
+  return context.node?.ip ?? lastAddress(context);
 }
 
 /** Whether this client may have the address. */
@@ -26,25 +30,49 @@ export function standing(ip: Ipv4, context: Context): Standing {
   return poolStanding(ip, context);
 }
 
-function poolStanding(ip: Ipv4, { request, view, nowMs }: Omit<Context, "node">): Standing {
-  if (!rangeContains(view.site.pool, ip) || !mayUse(ip, view)) return "taken";
+function poolStanding(ip: Ipv4, context: Context): Standing {
+  const { request, view, nowMs, link } = context;
+  const network = networkOf(ip, link);
+  if (network === undefined || poolOf(ip, network) === undefined || !mayUse(ip, context)) return "taken";
   const holder = view.leases.holder(ip, nowMs);
   if (holder === undefined) return view.leases.get(ip)?.mac === request.mac ? "own" : "free";
   return holder.kind === "machine" && holder.mac === request.mac ? "own" : "taken";
 }
 
-/** A pool address that may be handed out at all: reserved for no node, and neither the head's nor the router's. */
-function mayUse(ip: Ipv4, { directory, site }: DhcpView): boolean {
-  return (
-    ip !== site.address && ip !== site.router && isHostOf(site.subnet, ip) && directory.byIp(ip) === undefined
-  );
+/** A pool address that may be handed out at all: reserved for no node, and neither the head's nor a router's. */
+function mayUse(ip: Ipv4, { link, view: { directory, site } }: Pick<Context, "link" | "view">): boolean {
+  return ip !== site.address && link.every(({ router }) => ip !== router) && directory.byIp(ip) === undefined;
 }
 
-/** RFC 2131 section 4.3.1: what it has or had, what it asks for, what is free. */
-export function chooseAddress({ request, view, nowMs }: Context): Ipv4 | undefined {
-  const own = view.leases.lastAddress(request.mac, request.identity, nowMs);
-  for (const ip of [own, request.requestedIp]) {
-    if (ip !== undefined && poolStanding(ip, { request, view, nowMs }) !== "taken") return ip;
+/**
+ * RFC 2131 section 4.3.1: what it has or had, what it asks for, what is free; on a shared wire in one network after the
+ * other.
+ */
+export function chooseAddress(context: Context): Ipv4 | undefined {
+  const { request, view, nowMs, link } = context;
+  for (const ip of [lastAddress(context), request.requestedIp]) {
+    if (ip !== undefined && poolStanding(ip, context) !== "taken") return ip;
   }
-  return view.leases.freeAddress(nowMs, (ip) => mayUse(ip, view));
+  for (const network of link) {
+    const free = view.leases.freeAddress(network, nowMs, (ip) => mayUse(ip, context));
+    if (free !== undefined) return free;
+  }
+  return undefined;
+}
+
+function lastAddress({ request, view, nowMs, link: [{ wire }] }: Context): Ipv4 | undefined {
+  return view.leases.lastAddress(wire, request.mac, request.identity, nowMs);
+}
+
+/**
+ * Whether we know enough to refuse an address: the client is ours, or the address is. A server that is not authoritative
+ * says nothing of the rest, which may be another's (RFC 2131 section 4.3.2).
+ */
+export function knows(asked: Ipv4, { request, view, link, node }: Context): boolean {
+  return (
+    node !== undefined ||
+    view.leases.poolLeaseOf(link[0].wire, request.mac) !== undefined ||
+    view.directory.byIp(asked) !== undefined ||
+    view.site.networks.some((network) => poolOf(asked, network) !== undefined)
+  );
 }

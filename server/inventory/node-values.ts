@@ -1,28 +1,21 @@
 import { AppError, type Fault } from "../lib/errors.ts";
 import {
   type Ipv4,
-  type Ipv4Range,
   formatIpv4Range,
-  formatSubnet,
   ipv4FromNumber,
   ipv4ToNumber,
-  isHostOf,
   parseIpv4,
-  rangeContains,
   type Subnet,
 } from "../lib/ipv4.ts";
 import { type Mac, nextMac, parseMac } from "../lib/mac.ts";
+import { type Network, networkOf, onWireOf, poolOf, subnetsText } from "../model/network.ts";
 import { foldNames } from "../model/node-range.ts";
 import type { ClusterNode } from "../model/node.ts";
 
 /** What a node's settings must fit. */
-export type Site = {
-  subnet: Subnet;
-  /** Absent: another server gives out the addresses. */
-  pool?: Ipv4Range;
-  address: Ipv4;
-  router?: Ipv4;
-};
+export type Site = { networks: readonly SiteNetwork[]; address: Ipv4; dhcp: { mode: "server" | "proxy" } };
+
+type SiteNetwork = Pick<Network, "subnet" | "wire" | "pools" | "router">;
 
 /** Collects faults while a request is read, so that all are reported together. */
 export class Faults {
@@ -114,36 +107,56 @@ export function spreadIps(
 /** Faults of addresses that no node may have here. */
 export function checkIps(place: string, ips: readonly Ipv4[], site: Site, faults: Faults): void {
   for (const ip of ips) {
-    if (!isHostOf(site.subnet, ip))
-      faults.add(place, `${ip} is no host address of ${formatSubnet(site.subnet)}`);
-    else if (site.pool !== undefined && rangeContains(site.pool, ip))
-      faults.add(place, `${ip} lies in the pool ${formatIpv4Range(site.pool)} of unknown machines`);
+    const network = networkOf(ip, site.networks);
+    const pool = network === undefined ? undefined : poolOf(ip, network);
+    if (network === undefined) faults.add(place, `${ip} is no host address of ${subnetsText(site.networks)}`);
+    else if (pool !== undefined)
+      faults.add(place, `${ip} lies in the pool ${formatIpv4Range(pool)} of unknown machines`);
     else if (ip === site.address) faults.add(place, `${ip} is the head's own address`);
-    else if (ip === site.router) faults.add(place, `${ip} is the router's address`);
+    else if (ip === network.router) faults.add(place, `${ip} is the router's address`);
   }
 }
 
-/** The lowest addresses of the subnet that are nobody's, outside the pool. */
+/**
+ * An address for each node that is nobody's and of no pool: the lowest of the wire where its machine was seen with the
+ * address in `near`, else of the head's own wire.
+ */
 export function freeIps(
-  count: number,
-  site: Site & { pool: Ipv4Range },
+  near: readonly (Ipv4 | undefined)[],
+  { networks, address }: Site,
   taken: (ip: Ipv4) => boolean,
   faults: Faults,
 ): Ipv4[] {
-  const free: Ipv4[] = [];
-  const base = ipv4ToNumber(site.subnet.base);
-  const size = 2 ** (32 - site.subnet.bits);
-  for (let offset = 1; offset < size - 1 && free.length < count; offset += 1) {
-    const ip = ipv4FromNumber(base + offset);
-    if (ip !== site.address && ip !== site.router && !rangeContains(site.pool, ip) && !taken(ip))
-      free.push(ip);
+  const mayHave = (ip: Ipv4, { router, pools }: SiteNetwork): boolean =>
+    ip !== address && ip !== router && poolOf(ip, { pools }) === undefined && !taken(ip);
+  const free = new Map(
+    networks.map((network) => [network, hostsOf(network.subnet).filter((ip) => mayHave(ip, network))]),
+  );
+  const wanted = near.map(
+    (seen) => (seen === undefined ? undefined : networkOf(seen, networks)) ?? networks[0],
+  );
+  const chosen = wanted.map((network) => {
+    if (network === undefined) return undefined;
+    for (const each of onWireOf(network, networks)) {
+      const next = free.get(each)?.next();
+      if (next?.done === false) return next.value;
+    }
+    return undefined;
+  });
+  for (const network of new Set(wanted.filter((_, index) => chosen[index] === undefined))) {
+    if (network === undefined) continue;
+    const needed = wanted.filter((each) => each === network).length;
+    const had = wanted.filter((each, index) => each === network && chosen[index] !== undefined).length;
+    const wire = subnetsText(onWireOf(network, networks));
+    faults.add("--ip", `${wire} has ${had} free addresses outside the pool, ${needed} are needed`);
   }
-  if (free.length < count)
-    faults.add(
-      "--ip",
-      `${formatSubnet(site.subnet)} has ${free.length} free addresses outside the pool, ${count} are needed`,
-    );
-  return free;
+  return chosen.filter((ip) => ip !== undefined);
+}
+
+/** In order, without the network's and the broadcast address. */
+function* hostsOf({ base, bits }: Subnet): Generator<Ipv4> {
+  const first = ipv4ToNumber(base);
+  for (let offset = 1; offset < 2 ** (32 - bits) - 1; offset += 1) yield ipv4FromNumber(first + offset);
 }
 
 /** Faults of names, ports and addresses that two nodes would share, whether both are new or one is there already. */

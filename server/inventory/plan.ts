@@ -70,20 +70,27 @@ function addressesOf(
     checkIps("--ip", told ?? [], site, faults);
     return told;
   }
-  const { pool } = site;
-  if (pool !== undefined) {
-    return freeIps(names.length, { ...site, pool }, (ip) => directory.byIp(ip) !== undefined, faults);
+  const near = seenAt(names, ports, discovered);
+  if (site.dhcp.mode === "server") {
+    return freeIps(near, site, (ip) => directory.byIp(ip) !== undefined, faults);
   }
-  const have = names.flatMap((_, index) => {
-    const machine = discovered.find(({ mac }) => mac === ports?.[index]);
-    return machine?.ip === undefined ? [] : [machine.ip];
-  });
+  const have = near.filter((ip) => ip !== undefined);
   if (have.length === names.length) {
     checkIps("--ip", have, site, faults);
     return have;
   }
   faults.add("--ip", "is needed: another DHCP server gives out the addresses, so say which it gives");
   return undefined;
+}
+
+/** The address with which each node's machine was seen, where it is one of the machines seen. */
+function seenAt(
+  names: readonly string[],
+  ports: readonly Mac[] | undefined,
+  discovered: readonly DiscoveredMachine[],
+): (Ipv4 | undefined)[] {
+  const ips = new Map(discovered.map((machine) => [machine.mac, machine.ip]));
+  return names.map((_, index) => ips.get(ports?.[index] ?? ("" as Mac)));
 }
 
 /** One discovered machine a node, by the MACs named or in the order seen. */

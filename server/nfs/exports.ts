@@ -11,8 +11,8 @@ export type NfsExports = {
   /** The head's address on the served network: what the server listens on. */
   address: Ipv4;
   port: number;
-  /** The only clients. */
-  subnet: Subnet;
+  /** The only clients: the machines of the networks that are served. */
+  subnets: readonly Subnet[];
   /** The image store as a whole: a new image version needs no reload of the server. */
   images: ExportedDirectory;
   shared: ExportedDirectory;
@@ -37,10 +37,11 @@ export const nobodyId = 65534;
 /** NFS's own port; any other must be told to the client. */
 const standardPort = 2049;
 
-type ExportConfig = Pick<
+/** As much of the head's configuration as exports are made of. */
+export type ExportConfig = Pick<
   Config,
-  "address" | "subnet" | "imageStore" | "sharedDirectory" | "stateDirectory" | "ports"
->;
+  "address" | "imageStore" | "sharedDirectory" | "stateDirectory" | "ports"
+> & { networks: readonly { subnet: Subnet }[] };
 
 /** The exports that a head's configuration asks for. Throws when they would be unsafe or cannot be written down. */
 export function exportsOf(config: ExportConfig): NfsExports {
@@ -51,7 +52,7 @@ export function exportsOf(config: ExportConfig): NfsExports {
   return {
     address: config.address,
     port: config.ports.nfs,
-    subnet: config.subnet,
+    subnets: config.networks.map(({ subnet }) => subnet),
     images: { path: withoutSlash(config.imageStore), access: "ro", trustRoot: true },
     shared: { path: withoutSlash(config.sharedDirectory), access: "rw", trustRoot: false },
   };

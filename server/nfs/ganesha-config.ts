@@ -64,7 +64,7 @@ function exportBlock(id: number, directory: ExportedDirectory, exports: NfsExpor
   PrivilegedPort = true;
   Attr_Expiration_Time = 1;
   CLIENT {
-    Clients = ${formatSubnet(exports.subnet)};
+    Clients = ${exports.subnets.map(formatSubnet).join(", ")};
     Access_Type = ${directory.access.toUpperCase()};
     Squash = ${squash};
     Anonymous_Uid = ${nobodyId};

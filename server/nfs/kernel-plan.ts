@@ -30,8 +30,9 @@ const leaseSeconds = 10;
 
 export function kernelPlan(exports: NfsExports): KernelPlan {
   const directories = [exports.images, exports.shared];
-  const client = (directory: ExportedDirectory): string =>
-    `${formatSubnet(exports.subnet)}:${directory.path}`;
+  const published = directories.flatMap((directory) =>
+    exports.subnets.map((subnet) => ({ directory, client: `${formatSubnet(subnet)}:${directory.path}` })),
+  );
   return {
     loadModule: { file: "modprobe", args: ["nfsd"] },
     mountControl: { file: "mount", args: ["-t", "nfsd", "nfsd", controlDirectory] },
@@ -46,11 +47,11 @@ export function kernelPlan(exports: NfsExports): KernelPlan {
     stopThreads: { file: "rpc.nfsd", args: ["0"] },
     // Without version 3 it opens no port: it only answers the kernel.
     mountd: { file: "rpc.mountd", args: ["-F", "-N", "3", "-V", "4", "-u"] },
-    publish: directories.map((directory) => ({
+    publish: published.map(({ directory, client }) => ({
       file: "exportfs",
-      args: ["-o", exportOptions(directory), client(directory)],
+      args: ["-o", exportOptions(directory), client],
     })),
-    withdraw: directories.map((directory) => ({ file: "exportfs", args: ["-u", client(directory)] })),
+    withdraw: published.map(({ client }) => ({ file: "exportfs", args: ["-u", client] })),
   };
 }
 

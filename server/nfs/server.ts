@@ -9,7 +9,7 @@ import type { Log } from "../lib/log.ts";
 import type { BackendName, NfsBackend, Run } from "./backend.ts";
 import { type ChildHost, createChildHost } from "./child.ts";
 import { chooseBackend } from "./choice.ts";
-import { type NfsExports, exportsOf } from "./exports.ts";
+import { type ExportConfig, type NfsExports, exportsOf } from "./exports.ts";
 import { ganeshaBackend } from "./ganesha.ts";
 import { kernelBackend } from "./kernel.ts";
 import { type Answer, type Probe, createProbe } from "./probe.ts";
@@ -37,10 +37,7 @@ export type NfsServer = {
 };
 
 export type NfsServerOptions = {
-  config: Pick<
-    Config,
-    "address" | "subnet" | "imageStore" | "sharedDirectory" | "stateDirectory" | "nfs" | "ports"
-  >;
+  config: ExportConfig & Pick<Config, "nfs">;
   log: Log;
   clock: Clock;
   /** PATH, where the servers' programs are looked for. */

@@ -6,7 +6,7 @@ import { after, before, describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { encode } from "../../server/dhcp/encode.ts";
 import { DhcpHead } from "../support/dhcp-head.ts";
-import { ask, goldenPacket, ip } from "../support/dhcp-scene.ts";
+import { ask, goldenPacket, ip, ownNetwork } from "../support/dhcp-scene.ts";
 import { type Rack, type RackHost, createRack, withRack } from "../support/netns.ts";
 
 /**
@@ -126,8 +126,9 @@ describe("clients", { concurrency: true }, () => {
       ip: `10.77.0.1${index}`,
       macs: ["52:54:00:99:99:99", rack.client(knownName(name)).mac],
     }));
-    const pool = { from: ip("10.77.0.200"), to: ip("10.77.0.220") };
-    head = await DhcpHead.start(rack, { device: rack.head.device, site: { leaseSeconds, pool }, nodes });
+    const pools = [{ from: ip("10.77.0.200"), to: ip("10.77.0.220") }];
+    const networks = [{ ...ownNetwork, leaseSeconds, pools }] as const;
+    head = await DhcpHead.start(rack, { device: rack.head.device, site: { networks }, nodes });
   });
 
   after(async () => {
@@ -185,10 +186,12 @@ async function npmLease(
   return withRack({ clients: ["npm"] }, async (rack) => {
     const host = rack.client("npm");
     const known = [{ name: "n004", ip: "10.77.0.14", macs: [host.mac] }];
-    const pool = { from: ip("10.77.0.200"), to: ip("10.77.0.220") };
+    const networks = [
+      { ...ownNetwork, pools: [{ from: ip("10.77.0.200"), to: ip("10.77.0.220") }] },
+    ] as const;
     await DhcpHead.start(rack, {
       device: rack.head.device,
-      site: { pool },
+      site: { networks },
       nodes: nodes === "known" ? known : [],
     });
     // Having no address yet, Linux has no route for its broadcasts.

@@ -31,7 +31,7 @@ const root = path.join(images, "debian-13/20260101-00000000/rootfs");
 
 const config = {
   address,
-  subnet: { base: "10.77.9.0", bits: 24 },
+  networks: [{ subnet: { base: "10.99.0.0", bits: 24 } }, { subnet: { base: "10.77.9.0", bits: 24 } }],
   imageStore: images,
   sharedDirectory: shared,
   stateDirectory: path.join(directory, "state"),
@@ -234,7 +234,7 @@ describe("NFS-Ganesha under the supervisor", { timeout: 180_000 }, () => {
   it("starts anew when the configuration has changed meanwhile", async () => {
     const before = Number(status.pid);
     await head.kill();
-    head = new Head({ subnet: { base: "10.88.0.0", bits: 24 } });
+    head = new Head({ networks: [{ subnet: { base: "10.88.0.0", bits: 24 } }] });
     status = await head.answer<NfsStatus>();
     assert.notEqual(status.pid, before);
     assert.equal(alive(before), false);

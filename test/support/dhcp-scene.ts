@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
-import { type Ipv4, parseIpv4, parseSubnet } from "../../server/lib/ipv4.ts";
+import { type Ipv4, ipv4FromNumber, ipv4ToNumber, parseIpv4, parseSubnet } from "../../server/lib/ipv4.ts";
 import { type Mac, hyphenated, macToBytes, parseMac } from "../../server/lib/mac.ts";
 import type { BootIdentity } from "../../server/model/boot-identity.ts";
 import type { Directory } from "../../server/model/directory.ts";
+import type { Network } from "../../server/model/network.ts";
 import type { ClusterNode, Lease } from "../../server/model/node.ts";
 import { readRequest } from "../../server/dhcp/client.ts";
 import { type Decision, decide } from "../../server/dhcp/decide.ts";
@@ -28,16 +29,37 @@ export function mac(text: string): Mac {
 
 export const head = ip("10.77.0.1");
 
-/** A site with a pool of three addresses, so that it runs out within a test. */
+/** The head's own network: a pool of three addresses, so that it runs out within a test. */
+export const ownNetwork: Network = {
+  subnet: { base: ip("10.77.0.0"), bits: 24 },
+  wire: "eth0",
+  pools: [{ from: ip("10.77.0.200"), to: ip("10.77.0.202") }],
+  leaseSeconds: 3600,
+  router: ip("10.77.0.254"),
+  dns: [head],
+  domain: "rack.test",
+};
+
+/** `10.77.2.0/24` with the router 10.77.2.254 and a pool of two addresses, 10.77.2.200 and 201. */
+export function networkOf(subnet: string, wire: string, changes: Partial<Network> = {}): Network {
+  const parsed = parseSubnet(subnet);
+  if (parsed === undefined) throw new Error(`no subnet: ${subnet}`);
+  const host = (last: number): Ipv4 => ipv4FromNumber(ipv4ToNumber(parsed.base) + last);
+  return {
+    ...ownNetwork,
+    subnet: parsed,
+    wire,
+    pools: [{ from: host(200), to: host(201) }],
+    router: host(254),
+    ...changes,
+  };
+}
+
 export function siteOf(changes: Partial<DhcpSite> = {}): DhcpSite {
   return {
     address: head,
-    subnet: parseSubnet("10.77.0.0/24") ?? { base: head, bits: 24 },
-    pool: { from: ip("10.77.0.200"), to: ip("10.77.0.202") },
-    leaseSeconds: 3600,
-    router: ip("10.77.0.254"),
-    dns: [head],
-    domain: "rack.test",
+    networks: [ownNetwork],
+    authoritative: true,
     unknownMachines: "wait",
     urls: {
       loader: (machine, file) => `http://${head}:8080/boot/${segment(machine)}/loader/${file}`,
@@ -156,7 +178,7 @@ export class Scene {
     const full = siteOf(site);
     this.view = {
       site: full,
-      leases: new LeaseTable(full.pool, leases),
+      leases: new LeaseTable(full.networks, leases),
       directory: directoryOf(this.nodes),
     };
   }

@@ -7,9 +7,15 @@ import type { Site } from "../../server/inventory/node-values.ts";
 import { NodeStore } from "../../server/inventory/node-store.ts";
 import type { DiscoveredMachine } from "../../server/model/node.ts";
 
-export const testSite = {
-  subnet: { base: "10.0.1.0" as Ipv4, bits: 24 },
-  pool: { from: "10.0.1.200" as Ipv4, to: "10.0.1.250" as Ipv4 },
+export const testSite: Site = {
+  dhcp: { mode: "server" },
+  networks: [
+    {
+      subnet: { base: "10.0.1.0" as Ipv4, bits: 24 },
+      wire: "eth1",
+      pools: [{ from: "10.0.1.200" as Ipv4, to: "10.0.1.250" as Ipv4 }],
+    },
+  ],
   address: "10.0.1.1" as Ipv4,
 };
 

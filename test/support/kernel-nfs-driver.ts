@@ -31,7 +31,7 @@ const mounts = { images: path.join(base, "mnt-images"), shared: path.join(base, 
 const server = createNfsServer({
   config: {
     address,
-    subnet,
+    networks: [{ subnet }],
     imageStore: images,
     sharedDirectory: shared,
     stateDirectory: path.join(base, "state"),

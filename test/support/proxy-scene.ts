@@ -20,8 +20,7 @@ export class ProxyScene {
   readonly view: ProxyView;
 
   constructor(site: Partial<ProxyView["site"]> = {}) {
-    const { pool: _, ...rest } = siteOf();
-    this.view = { site: { ...rest, ...site }, directory: directoryOf(this.nodes) };
+    this.view = { site: { ...siteOf(), ...site }, directory: directoryOf(this.nodes) };
   }
 
   /** To port 67. */

@@ -9,7 +9,7 @@ const root = join(import.meta.dirname, "../..");
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   "server/lib": [],
   "server/model": ["server/lib", "agent/contract"],
-  "server/config": ["server/lib"],
+  "server/config": ["server/lib", "server/model"],
   "server/net": ["server/lib"],
   "server/template": ["server/lib"],
   "server/inventory": ["server/lib", "server/model", "server/inventory/migrations", "agent/contract"],

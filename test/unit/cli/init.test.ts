@@ -128,7 +128,7 @@ describe("provision init", { concurrency: 2 }, () => {
     const config = loadConfig(file);
     assert.equal(config.interface, own);
     assert.deepEqual(
-      [config.dns, config.ports.http, config.stateDirectory],
+      [config.networks[0].dns, config.ports.http, config.stateDirectory],
       [["10.0.0.2", "10.0.0.3"], 8081, join(directory, "state")],
     );
     assert.equal(statSync(file).mode & 0o777, 0o644);
@@ -152,7 +152,7 @@ describe("provision init", { concurrency: 2 }, () => {
     assert.equal((await provision(words)).status, 0);
     const config = loadConfig(file);
     assert.equal(config.dhcp.mode, "proxy");
-    assert.equal(config.pool, undefined);
+    assert.deepEqual(config.networks[0].pools, []);
   });
 
   it("--dry-run prints the file and writes nothing", async (context) => {

@@ -31,10 +31,10 @@ test("what init writes is read back with the values given and the defaults for t
   );
   assert.equal(config.interface, "eth1");
   assert.deepEqual(config.subnet, { base: "10.0.1.0", bits: 24 });
-  assert.deepEqual(config.pool, { from: "10.0.1.200", to: "10.0.1.250" });
+  assert.deepEqual(config.networks[0].pools, [{ from: "10.0.1.200", to: "10.0.1.250" }]);
   assert.deepEqual(config.ports, { dhcp: 67, bootServer: 4011, tftp: 69, http: 80, nfs: 2049 });
-  assert.deepEqual(config.dns, ["10.0.1.2"]);
-  assert.equal(config.leaseSeconds, 3600);
+  assert.deepEqual(config.networks[0].dns, ["10.0.1.2"]);
+  assert.equal(config.networks[0].leaseSeconds, 3600);
   assert.equal(config.nfs.backend, "auto");
   assert.equal(config.unknownMachines, "wait");
 });
@@ -46,6 +46,8 @@ test("every setting that init leaves at its default stands in the file as a comm
     "domain",
     "router",
     "dns",
+    "networks",
+    "authoritative",
     "imageStore",
     "stateDirectory",
     "socket",
@@ -72,6 +74,81 @@ test("all faults are reported at once, each with its line and its key, in the or
   );
   assert.match(faults[0]?.message ?? "", /10\.0\.9\.1 is outside 10\.0\.1\.0\/24/);
   assert.match(faults[1]?.message ?? "", /10\.0\.3\.250 is outside/);
+});
+
+test("further networks take from the head what they do not say, and have a wire of their own", () => {
+  const config = parseConfig(
+    JSON.stringify({
+      ...sound,
+      router: "10.0.1.254",
+      dns: ["10.0.1.2"],
+      networks: [
+        { subnet: "10.0.2.0/24", pool: ["10.0.2.10-10.0.2.19", "10.0.2.30-10.0.2.39"], router: "10.0.2.1" },
+        { subnet: "10.0.3.0/24", wire: "eth1", dns: [], domain: "rack3.lan", leaseSeconds: 600 },
+      ],
+    }),
+    "head.yaml",
+  );
+  const always = { dns: ["10.0.1.2"], domain: "cluster.lan", leaseSeconds: 3600 };
+  assert.deepEqual(config.networks, [
+    {
+      ...always,
+      subnet: { base: "10.0.1.0", bits: 24 },
+      wire: "eth1",
+      pools: [{ from: "10.0.1.200", to: "10.0.1.250" }],
+      router: "10.0.1.254",
+    },
+    {
+      ...always,
+      subnet: { base: "10.0.2.0", bits: 24 },
+      wire: "10.0.2.0/24",
+      pools: [
+        { from: "10.0.2.10", to: "10.0.2.19" },
+        { from: "10.0.2.30", to: "10.0.2.39" },
+      ],
+      router: "10.0.2.1",
+    },
+    {
+      subnet: { base: "10.0.3.0", bits: 24 },
+      wire: "eth1",
+      pools: [],
+      dns: [],
+      domain: "rack3.lan",
+      leaseSeconds: 600,
+    },
+  ]);
+  assert.equal(config.authoritative, true);
+});
+
+test("faults of networks are all told, each at its line, one that is wrong by itself beside clashes of the rest", () => {
+  const faults = faultsOf(`interface: eth1
+address: 10.0.1.1
+subnet: 10.0.1.0/24
+pool:
+  - 10.0.1.200-10.0.1.250
+  - 10.0.1.240-10.0.1.254
+networks:
+  - subnet: 10.0.0.0/16
+  - pool: 10.0.2.5-10.0.2.9
+    router: 10.0.2.300
+  - subnet: 10.0.3.0/24
+    router: 10.0.4.1
+    pool: [10.0.3.5-10.0.3.1, 10.0.3.0-10.0.3.9]
+    colour: red
+`);
+  assert.deepEqual(
+    faults.map((fault) => `${fault.place} ${fault.message}`),
+    [
+      "head.yaml:4: pool 10.0.1.240-10.0.1.254 overlaps 10.0.1.200-10.0.1.250",
+      "head.yaml:8: networks.0.subnet 10.0.0.0/16 overlaps 10.0.1.0/24",
+      "head.yaml:9: networks.1.subnet is missing",
+      'head.yaml:10: networks.1.router "10.0.2.300" is not an IPv4 address such as 10.0.1.1',
+      "head.yaml:11: networks.2.subnet 10.0.3.0/24 overlaps 10.0.0.0/16",
+      "head.yaml:12: networks.2.router 10.0.4.1 is outside 10.0.3.0/24",
+      'head.yaml:13: networks.2.pool.0 "10.0.3.5-10.0.3.1" is not a range of addresses such as 10.0.1.200-10.0.1.250',
+      "head.yaml:14: networks.2.colour there is no such setting",
+    ],
+  );
 });
 
 test("missing settings are said to be missing", () => {

@@ -44,7 +44,7 @@ function makeServer({ mode, dhcp = 67, failing }: Options) {
   const wires = new Map<number, Wire>();
   const events: BootEvent[] = [];
   const errors: string[] = [];
-  const { pool: _, urls, ...site } = siteOf();
+  const { urls, ...site } = siteOf();
   const log: Log = { ...silentLog, error: (_fields, message) => errors.push(message) };
   const server = createProxyServer({
     config: {

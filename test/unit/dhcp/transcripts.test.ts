@@ -10,6 +10,7 @@ import {
   ip,
   mac,
   nodeOf,
+  ownNetwork,
   read,
   renew,
   select,
@@ -75,8 +76,8 @@ test("the network's parameters, the times and the server's identity are in OFFER
 
 test("no router configured, no default route given", () => {
   const scene = new Scene();
-  const { router: _, ...site } = scene.view.site;
-  Object.assign(scene.view, { site });
+  const { router: _, ...network } = ownNetwork;
+  Object.assign(scene.view.site, { networks: [network] });
   assert.equal(read(scene.send(ask("DISCOVER", anna)).wire, option.routers), undefined);
 });
 
@@ -272,14 +273,10 @@ test("a pool address that is reserved for a node is not handed out, and who has 
 
 test("the head's and the router's addresses are never handed out, even from a pool around them", () => {
   const scene = new Scene({
-    pool: { from: ip("10.77.0.253"), to: ip("10.77.0.255") },
+    networks: [{ ...ownNetwork, pools: [{ from: ip("10.77.0.253"), to: ip("10.77.0.254") }] }],
     address: ip("10.77.0.253"),
   });
-  assert.equal(
-    brief(scene.send(ask("DISCOVER", anna))),
-    "ignore pool-exhausted",
-    "253, 254 and the broadcast address",
-  );
+  assert.equal(brief(scene.send(ask("DISCOVER", anna))), "ignore pool-exhausted");
 });
 
 test("RELEASE: the address is free at once; only its holder can give it back", () => {
@@ -418,7 +415,7 @@ test("unknown machines ignored: silence for all they send, but the attempt is to
   const refused = scene.send(ask("DISCOVER", bert));
   assert.equal(brief(refused), "ignore unknown-machine");
   assert.deepEqual(messages(refused), ["refused"]);
-  const request = scene.send(renew(bert, "192.168.0.9"));
+  const request = scene.send(renew(bert, "10.77.0.9"));
   assert.equal(brief(request), "ignore unknown-machine", "not even a NAK");
   assert.deepEqual(messages(request), []);
 });

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { Ipv4 } from "../../../server/lib/ipv4.ts";
 import { AppError } from "../../../server/lib/errors.ts";
+import type { Ipv4 } from "../../../server/lib/ipv4.ts";
 import { discoveredMachine, openInventory, testSite } from "../../support/inventory.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
 
@@ -54,7 +54,11 @@ test("without an address nodes get the lowest free ones outside the pool", async
 });
 
 test("beside another DHCP server no address is made up: it is told, or what the machine was seen to have", async (t) => {
-  const { pool: _, ...site } = testSite;
+  const site = {
+    ...testSite,
+    dhcp: { mode: "proxy" as const },
+    networks: testSite.networks.map((network) => ({ ...network, pools: [] })),
+  };
   const seen = { ...discoveredMachine("52:54:00:00:00:07", 1), ip: "10.0.1.57" as Ipv4 };
   const options = { site, discovered: [seen, discoveredMachine("52:54:00:00:00:08", 2)] };
   const { inventory, directory, database } = await openInventory(temporaryDirectory(t), options);
@@ -241,12 +245,63 @@ test("groups: added, set, and kept while they have nodes", async (t) => {
   assert.equal(directory.group("gpu"), undefined);
 });
 
+test("addresses are of any network; those chosen are of the wire where the machine was seen", async (t) => {
+  const network = (net: number, wire: string, pools: { from: Ipv4; to: Ipv4 }[] = []) => ({
+    subnet: { base: `10.0.${net}.0` as Ipv4, bits: 29 },
+    wire,
+    pools,
+    router: `10.0.${net}.1` as Ipv4,
+  });
+  const pool = { from: "10.0.2.5" as Ipv4, to: "10.0.2.6" as Ipv4 };
+  const site = {
+    ...testSite,
+    address: "10.0.1.2" as Ipv4,
+    networks: [network(1, "eth1"), network(2, "rack2", [pool]), network(3, "rack2"), network(4, "rack4")],
+  };
+  const discovered = [1, 2, 3, 4, 5, 6].map((last) => ({
+    ...discoveredMachine(`52:54:00:00:00:0${last}`, last),
+    ip: "10.0.2.6" as Ipv4,
+  }));
+  const { inventory, directory, database } = await openInventory(temporaryDirectory(t), { site, discovered });
+  t.after(database.close);
+  const ipsOf = (): string[] => directory.nodes().map((node) => node.ip);
+  await inventory.addNodes({ range: "a[1-4]", fromDiscovered: true });
+  assert.deepEqual(
+    ipsOf(),
+    ["10.0.2.2", "10.0.2.3", "10.0.2.4", "10.0.3.2"],
+    "and the next network of the wire",
+  );
+  await inventory.addNodes({ range: "b[1-2]", ip: "10.0.4.5+" });
+  await inventory.addNodes({ range: "c1" });
+  assert.deepEqual(ipsOf().slice(4), ["10.0.4.5", "10.0.4.6", "10.0.1.3"], "else of the head's own wire");
+  for (const [ip, message] of [
+    ["10.0.2.5", /in the pool 10\.0\.2\.5-10\.0\.2\.6/],
+    ["10.0.4.1", /router/],
+    ["10.0.5.1", /no host address of 10\.0\.1\.0\/29, 10\.0\.2\.0\/29, 10\.0\.3\.0\/29, 10\.0\.4\.0\/29/],
+  ] as const) {
+    await assert.rejects(inventory.addNodes({ range: "d1", ip }), (error) => {
+      assert.ok(error instanceof AppError);
+      assert.match(error.faults[0]?.message ?? "", message);
+      return true;
+    });
+  }
+  await assert.rejects(inventory.addNodes({ range: "e[1-9]" }), (error) => {
+    assert.ok(error instanceof AppError);
+    assert.match(
+      error.faults[0]?.message ?? "",
+      /10\.0\.1\.0\/29 has 3 free addresses outside the pool, 9 are needed/,
+    );
+    return true;
+  });
+});
+
 test("a site whose pool now overlaps a node's address is refused when the inventory is loaded", async (t) => {
   const state = temporaryDirectory(t);
   const { inventory, database } = await openInventory(state);
   await inventory.addNodes({ range: "n[1-2]", ip: "10.0.1.11+" });
   await database.close();
-  const site = { ...testSite, pool: { from: "10.0.1.12" as never, to: "10.0.1.250" as never } };
+  const pools = [{ from: "10.0.1.12" as never, to: "10.0.1.250" as never }];
+  const site = { ...testSite, networks: testSite.networks.map((network) => ({ ...network, pools })) };
   await assert.rejects(
     openInventory(state, { site }),
     (error) =>

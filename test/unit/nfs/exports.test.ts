@@ -7,7 +7,7 @@ import { exportFaults, exportsOf, rootMount, sharedMount } from "../../../server
 
 const config = {
   address: "10.0.1.1" as Ipv4,
-  subnet: { base: "10.0.1.0" as Ipv4, bits: 24 },
+  networks: [{ subnet: { base: "10.0.1.0" as Ipv4, bits: 24 } }],
   imageStore: "/var/lib/provision/images",
   sharedDirectory: "/srv/shared/",
   stateDirectory: "/var/lib/provision/state",
@@ -19,7 +19,7 @@ describe("exports", () => {
     assert.deepEqual(exportsOf(config), {
       address: "10.0.1.1",
       port: 2049,
-      subnet: { base: "10.0.1.0", bits: 24 },
+      subnets: [{ base: "10.0.1.0", bits: 24 }],
       images: { path: "/var/lib/provision/images", access: "ro", trustRoot: true },
       shared: { path: "/srv/shared", access: "rw", trustRoot: false },
     });

@@ -6,7 +6,10 @@ import { ganeshaConfig } from "../../../server/nfs/ganesha-config.ts";
 
 const exports = exportsOf({
   address: "10.0.1.1" as Ipv4,
-  subnet: { base: "10.0.0.0" as Ipv4, bits: 16 },
+  networks: [
+    { subnet: { base: "10.0.0.0" as Ipv4, bits: 16 } },
+    { subnet: { base: "10.77.0.0" as Ipv4, bits: 24 } },
+  ],
   imageStore: "/var/lib/provision/images",
   sharedDirectory: "/srv/shared",
   stateDirectory: "/var/lib/provision/state",
@@ -32,7 +35,7 @@ describe("Ganesha's configuration", () => {
     );
     assert.match(
       block,
-      /CLIENT \{\n {4}Clients = 10\.0\.0\.0\/16;\n {4}Access_Type = RO;\n {4}Squash = No_Root_Squash;/,
+      /CLIENT \{\n {4}Clients = 10\.0\.0\.0\/16, 10\.77\.0\.0\/24;\n {4}Access_Type = RO;\n {4}Squash = No_Root_Squash;/,
     );
   });
 
@@ -42,7 +45,7 @@ describe("Ganesha's configuration", () => {
     assert.match(block, /Access_Type = RW;\n {4}Squash = Root_Squash;\n {4}Anonymous_Uid = 65534;/);
   });
 
-  it("gives nothing to others than the subnet, and nothing to unprivileged ports", () => {
+  it("gives nothing to others than the subnets, and nothing to unprivileged ports", () => {
     assert.equal(blocks.length, 2);
     for (const block of blocks) {
       assert.match(block, /^ {2}Access_Type = None;$/m);

@@ -13,7 +13,10 @@ after(() => rmSync(directory, { recursive: true, force: true }));
 
 const exports = exportsOf({
   address: "10.0.1.1" as Ipv4,
-  subnet: { base: "10.0.1.0" as Ipv4, bits: 24 },
+  networks: [
+    { subnet: { base: "10.0.1.0" as Ipv4, bits: 24 } },
+    { subnet: { base: "10.0.2.0" as Ipv4, bits: 24 } },
+  ],
   imageStore: "/srv/images",
   sharedDirectory: "/srv/shared",
   stateDirectory: "/var/lib/provision",
@@ -55,7 +58,9 @@ function machine(options: { loaded?: boolean; threads?: number; portlist?: strin
 
 const publish = [
   /^exportfs -o ro,\S+ 10\.0\.1\.0\/24:\/srv\/images$/,
+  /^exportfs -o ro,\S+ 10\.0\.2\.0\/24:\/srv\/images$/,
   /^exportfs -o rw,\S+ 10\.0\.1\.0\/24:\/srv\/shared$/,
+  /^exportfs -o rw,\S+ 10\.0\.2\.0\/24:\/srv\/shared$/,
 ];
 const startThreads = "rpc.nfsd -N 3 -V 4 -H 10.0.1.1 -p 2049 -G 10 -L 10 16";
 
@@ -78,7 +83,7 @@ describe("the kernel's NFS server", () => {
   it("trusts root for images only, and users of privileged ports only", async () => {
     const { backend, commands } = machine();
     await backend.prepare();
-    const [images = "", shared = ""] = commands;
+    const [images = "", , shared = ""] = commands;
     const optionsOf = (line: string): Set<string> => new Set((line.split(" ")[2] ?? "").split(","));
     for (const option of ["ro", "no_root_squash", "secure", "sec=sys", "subtree_check"]) {
       assert.ok(optionsOf(images).has(option), option);
@@ -107,7 +112,9 @@ describe("the kernel's NFS server", () => {
     await backend.release();
     assertCommands(commands, [
       "exportfs -u 10.0.1.0/24:/srv/images",
+      "exportfs -u 10.0.2.0/24:/srv/images",
       "exportfs -u 10.0.1.0/24:/srv/shared",
+      "exportfs -u 10.0.2.0/24:/srv/shared",
       "rpc.nfsd 0",
     ]);
     assert.equal(existsSync(path.join(state, "kernel-threads-are-ours")), false);
