@@ -54,6 +54,7 @@ export async function why(core: OpenCore, running: Running | undefined, subject:
   const boot = node === undefined ? tracker.lastBootOf(mac ?? ("" as never)) : tracker.lastBootOf(node);
   const events = boot === undefined ? [] : await core.bootStore.eventsOfBoot(boot.id);
   const state = node === undefined ? undefined : tracker.stateOf(node);
+  const before = node === undefined ? undefined : core.desk.placeOf(node);
   const machine = tracker.discovered().find((seen) => seen.mac === mac);
   return diagnose({
     subject: node?.name ?? mac ?? subject,
@@ -62,6 +63,7 @@ export async function why(core: OpenCore, running: Running | undefined, subject:
     ...(node === undefined ? {} : { node }),
     ...(machine === undefined ? {} : { machine }),
     ...(state?.lastHeartbeatMs === undefined ? {} : { lastHeartbeatMs: state.lastHeartbeatMs }),
+    ...(before === undefined ? {} : { before }),
     events: events.map((recorded) => recorded.event),
     headFaults: [
       ...(running?.faults() ?? []),

@@ -5,7 +5,7 @@ import { type Core, openCore } from "./core.ts";
 import { databaseFile } from "./inventory/database.ts";
 import { createProxyServer } from "./dhcp/proxy-server.ts";
 import { createDhcpServer } from "./dhcp/server.ts";
-import { nodeFacingApp } from "./http/node-app.ts";
+import { defaultNodeFacingLimits, nodeFacing } from "./http/node-app.ts";
 import { createDeviceHttpServer, createSocketHttpServer } from "./http/server.ts";
 import { systemClock } from "./lib/clock.ts";
 import { AppError, messageOf } from "./lib/errors.ts";
@@ -65,20 +65,23 @@ export async function createHead(
     log,
     clock: { nowMs: () => performance.now() },
   });
-  const app = nodeFacingApp({
-    directory,
-    desk,
-    tracker,
-    clock,
-    log,
-    credentials: core.credentials,
-    record: tracker.record,
-    loaderDirectory: config.loaderDirectory,
-    overlay: async (node, token) => overlayArchive(await core.overlay(node, token)),
-  });
+  const nodes = nodeFacing(
+    {
+      directory,
+      desk,
+      tracker,
+      clock,
+      log,
+      credentials: core.credentials,
+      record: tracker.record,
+      loaderDirectory: config.loaderDirectory,
+      overlay: async (node, token) => overlayArchive(await core.overlay(node, token)),
+    },
+    { ...defaultNodeFacingLimits, cacheBytes: config.boot.cacheMebibytes * 1024 * 1024 },
+  );
   const { interface: device, address, ports } = config;
   const places = ["lo", device].map((each) => ({ device: each, address, port: ports.http }));
-  const http = createDeviceHttpServer(places, app);
+  const http = createDeviceHttpServer(places, nodes.listener, nodes.watch);
   const api = createSocketHttpServer(config.socket, core.api);
   const schedules = createSchedules(core, log);
   // The API first: whoever looks sees the head coming up. DHCP last: a machine that gets an address finds the rest there.
@@ -102,6 +105,7 @@ export async function createHead(
         ...(dhcp === undefined ? {} : { dhcp: dhcp.counters() }),
         proxyDhcp: proxyDhcp.counters(),
         tftp: flatCounters(tftp.counters()),
+        http: nodes.counters(),
       };
       return partStatuses(config, states, counters, nfs);
     },
@@ -182,7 +186,7 @@ async function stopAll(
 function partStatuses(
   config: Config,
   states: ReadonlyMap<string, PartStatus["state"]>,
-  counters: Record<"proxyDhcp" | "tftp", PartStatus["counters"]> & { dhcp?: PartStatus["counters"] },
+  counters: Record<"proxyDhcp" | "tftp" | "http", PartStatus["counters"]> & { dhcp?: PartStatus["counters"] },
   nfs: NfsServer,
 ): PartStatus[] {
   const state = (name: PartStatus["name"]): PartStatus["state"] => states.get(name) ?? "stopped";
@@ -195,7 +199,7 @@ function partStatuses(
   return [
     ...dhcpStatuses(config, counters, state, at),
     { name: "tftp", state: state("tftp"), detail: at(ports.tftp), counters: counters.tftp },
-    { name: "http", state: state("http"), detail: at(ports.http), counters: {} },
+    { name: "http", state: state("http"), detail: at(ports.http), counters: counters.http },
     { name: "nfs", state: server.state, detail: nfsDetail, counters: { restarts: server.restarts } },
     { name: "database", state: "running", detail: databaseFile(config.stateDirectory), counters: {} },
     { name: "schedules", state: state("schedules"), detail: "nightly backup of the database", counters: {} },

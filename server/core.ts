@@ -3,6 +3,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import type { Express } from "express";
 import { render, statusOf, why } from "./answers.ts";
+import { Admission, defaultTurnLimits } from "./boot/admission.ts";
 import { BootDesk } from "./boot/boot-desk.ts";
 import { type BootUrls, bootUrls } from "./boot/boot-urls.ts";
 import { Credentials } from "./boot/credentials.ts";
@@ -18,6 +19,7 @@ import { LiveDirectory } from "./inventory/live-directory.ts";
 import { NodeStore } from "./inventory/node-store.ts";
 import { SecretStore } from "./inventory/secret-store.ts";
 import { systemClock } from "./lib/clock.ts";
+import { messageOf } from "./lib/errors.ts";
 import type { Log } from "./lib/log.ts";
 import type { PartStatus } from "./model/answers.ts";
 import type { HeadFault } from "./model/head-fault.ts";
@@ -84,7 +86,9 @@ async function compose(config: Config, database: Database, log: Log): Promise<Co
   const bootStore = new BootStore(database, { bootsKept: () => bootsKept(directory.count()) });
   const leaseStore = new LeaseStore(database);
   const tracker = new Tracker({ directory, store: bootStore, clock, log });
-  const credentials = new Credentials(new SecretStore(database));
+  const credentials = new Credentials(new SecretStore(database), (error) =>
+    log.error({ error: messageOf(error) }, "the numbers of boots could not be written, trying again"),
+  );
   const templatesOf = (room: string) =>
     createTemplates(join(checkout, "templates", room), `templates/${room}`);
   const urls = bootUrls(config.address, config.ports.http);
@@ -97,6 +101,8 @@ async function compose(config: Config, database: Database, log: Log): Promise<Co
     clock,
     templates: templatesOf("ipxe"),
     record: tracker.record,
+    admission: new Admission({ ...defaultTurnLimits, machines: config.boot.concurrent }),
+    elapsedMs: () => performance.now(),
     image: config.image,
     kernelArguments: config.kernelArguments,
     rootArgument: (image) => {
@@ -183,6 +189,7 @@ async function compose(config: Config, database: Database, log: Log): Promise<Co
     },
     close: async () => {
       await tracker.flush();
+      await credentials.stop();
       await database.close();
     },
   };

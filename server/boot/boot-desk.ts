@@ -1,14 +1,18 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../lib/clock.ts";
+import { hyphenated } from "../lib/mac.ts";
 import type { Record as RecordEvent } from "../model/boot-event.ts";
 import { type BootIdentity, identityOf, nodeOfIdentity, subjectOf } from "../model/boot-identity.ts";
 import type { Directory } from "../model/directory.ts";
 import type { ImageCatalog, ImageVersion } from "../model/image.ts";
 import type { ClusterNode } from "../model/node.ts";
 import type { Templates } from "../template/engine.ts";
+import type { Admission } from "./admission.ts";
 import { type BootPlan, kernelArguments, planBoot } from "./boot-plan.ts";
 import { type ScriptAnswer, scriptView } from "./boot-script.ts";
 import type { BootUrls } from "./boot-urls.ts";
 import type { Credentials } from "./credentials.ts";
+import { ScriptCache } from "./script-cache.ts";
 
 export type BootDeskParts = {
   directory: Directory;
@@ -23,14 +27,26 @@ export type BootDeskParts = {
   kernelArguments: readonly string[];
   /** `nfs4:10.0.1.1:/var/lib/…/rootfs:ro,vers=4.1` */
   rootArgument: (image: ImageVersion) => string;
+  admission: Admission;
+  /** Milliseconds that never go back, for waiting. */
+  elapsedMs: () => number;
 };
 
-/** Stands in a rendered script where a real boot would have its own number. */
-const previewNonce = "0000000000000000";
+/** Stands in a rendered script where a real boot would have its own number; of the same length, and nothing else's text. */
+const placeholder = "0123456789abcdef".repeat(2) + "00000000";
+
+/** Stands in a script that is only shown. */
+const previewNumber = "0".repeat(placeholder.length);
 
 /** Who boots what, whichever protocol asks. */
 export class BootDesk {
   readonly #parts: BootDeskParts;
+  readonly #scripts = new ScriptCache();
+  /** What was looked up on the disk in this turn of the event loop: nobody who asked later is answered from it. */
+  readonly #images = new Map<string, ImageVersion | undefined>();
+  readonly #templates = new Map<string, (view: object) => string>();
+  /** The last image of each reference, kept as the same object for as long as it is the same. */
+  readonly #lastImages = new Map<string, ImageVersion>();
 
   constructor(parts: BootDeskParts) {
     this.#parts = parts;
@@ -45,57 +61,109 @@ export class BootDesk {
     return kernelArguments({ node, image, directory, siteArguments, rootArgument: rootArgument(image) });
   }
 
-  /** Begins a boot of this machine, and is its script. */
-  async beginBoot(asked: BootIdentity): Promise<string> {
-    const { directory, credentials, record, clock } = this.#parts;
+  /** Begins a boot of this machine, if it is its turn, and is its script. */
+  beginBoot(asked: BootIdentity): string {
+    const { directory, credentials, record, clock, admission, elapsedMs } = this.#parts;
     const node = nodeOfIdentity(asked, directory);
     if (node === undefined) return this.#tell({ kind: "wait", machine: asked });
     const machine = identityOf(asked.mac, node);
-    const { reference, image } = this.planOf(node);
+    const subject = subjectOf(machine.mac, node);
+    const { reference, image } = this.#currentPlan(node);
     if (image === undefined) {
       const text = this.#tell({ kind: "no-image", machine, node, reference });
-      record({
-        kind: "refused",
-        ...subjectOf(machine.mac, node),
-        atMs: clock.nowMs(),
-        step: "script",
-        message: `the image ${reference} is not in the store`,
-      });
+      const message = `the image ${reference} is not in the store`;
+      record({ kind: "refused", ...subject, atMs: clock.nowMs(), step: "script", message });
       return text;
     }
-    const nonce = await credentials.beginBoot(node);
-    return this.#tell({
-      kind: "boot",
-      machine,
-      node,
-      image,
-      nonce,
-      arguments: this.argumentsOf(node, image),
-    });
+    const turn = admission.ask(node.id, elapsedMs());
+    if (turn.kind === "wait") {
+      if (turn.joined) record({ kind: "waiting", ...subject, atMs: clock.nowMs(), before: turn.before });
+      return this.#busy(machine, node, turn.before);
+    }
+    const nonce = credentials.beginBoot(node, clock.nowMs());
+    const { text, bytes } = this.#bootScript(machine, node, image, nonce);
+    record({ kind: "script", ...subject, atMs: clock.nowMs(), bytes, known: true });
+    return text;
   }
 
-  /** The script as this node would be given it. Begins nothing. */
+  /** What a machine is told to do that cannot be served now for want of connections: wait, and ask again. Begins nothing. */
+  putOff(asked: BootIdentity): string {
+    const { directory, admission, elapsedMs } = this.#parts;
+    const node = nodeOfIdentity(asked, directory);
+    if (node === undefined) return this.#render({ kind: "wait", machine: asked });
+    return this.#busy(asked, node, admission.counts(elapsedMs()).waiting);
+  }
+
+  /** What this machine would be told. Begins nothing and takes no turn. */
+  peek(asked: BootIdentity): string {
+    const node = nodeOfIdentity(asked, this.#parts.directory);
+    if (node === undefined) return this.#render({ kind: "wait", machine: asked });
+    const machine = identityOf(asked.mac, node);
+    const { reference, image } = this.planOf(node);
+    if (image === undefined) return this.#render({ kind: "no-image", machine, node, reference });
+    return this.#bootScript(machine, node, image, previewNumber).text;
+  }
+
+  /** The script as this node would be given it. */
   preview(node: ClusterNode): string {
     const [mac] = node.macs;
-    const { reference, image } = this.planOf(node);
     if (mac === undefined)
       return `# ${node.name} has no MAC address, so no machine is given a script as it\n`;
-    const machine = { mac };
-    return this.#render(
-      image === undefined
-        ? { kind: "no-image", machine, node, reference }
-        : {
-            kind: "boot",
-            machine,
-            node,
-            image,
-            nonce: previewNonce,
-            arguments: this.argumentsOf(node, image),
-          },
+    return this.peek({ mac });
+  }
+
+  /** The node has taken a piece of kernel, initrd or overlay. */
+  progress(node: ClusterNode): void {
+    this.#parts.admission.progress(node.id, this.#parts.elapsedMs());
+  }
+
+  /** The node has all that its loader fetches. */
+  loaded(node: ClusterNode): void {
+    this.#parts.admission.done(node.id);
+  }
+
+  /** Machines that load before this one may; undefined when it is not waiting for its turn. */
+  placeOf(node: ClusterNode): number | undefined {
+    return this.#parts.admission.placeOf(node.id, this.#parts.elapsedMs());
+  }
+
+  counters(): { loading: number; waiting: number } {
+    return this.#parts.admission.counts(this.#parts.elapsedMs());
+  }
+
+  /** The further back, the longer between two questions: 1,000 machines ask some 100 times a second. */
+  #busy(machine: BootIdentity, node: ClusterNode, before: number): string {
+    const seconds = Math.min(10, 2 + Math.floor(before / 50));
+    return this.#render({ kind: "busy", machine, node, before, seconds });
+  }
+
+  #bootScript(
+    machine: BootIdentity,
+    node: ClusterNode,
+    image: ImageVersion,
+    nonce: string,
+  ): { text: string; bytes: number } {
+    const { directory } = this.#parts;
+    const source = {
+      node,
+      image,
+      groups: node.groups.map((name) => directory.group(name)),
+      template: this.#template("boot.ipxe"),
+    };
+    const key = `${hyphenated(machine.mac)} ${machine.name ?? ""}`;
+    return this.#scripts.script(key, source, { text: nonce, placeholder }, () =>
+      this.#render({
+        kind: "boot",
+        machine,
+        node,
+        image,
+        nonce: placeholder,
+        arguments: this.argumentsOf(node, image),
+      }),
     );
   }
 
-  #tell(answer: ScriptAnswer): string {
+  #tell(answer: Extract<ScriptAnswer, { kind: "wait" | "no-image" }>): string {
     const text = this.#render(answer);
     const { record, clock } = this.#parts;
     record({
@@ -110,6 +178,43 @@ export class BootDesk {
 
   #render(answer: ScriptAnswer): string {
     const { template, view } = scriptView(answer, this.#parts.urls);
-    return this.#parts.templates.render(template, view);
+    return this.#template(template)(view);
+  }
+
+  #currentPlan(node: ClusterNode): BootPlan {
+    const find = (reference: string): ImageVersion | undefined => {
+      if (!this.#images.has(reference)) {
+        this.#forgetNextTurn();
+        this.#images.set(reference, this.#sameImage(reference));
+      }
+      return this.#images.get(reference);
+    };
+    return planBoot(node, this.#parts.directory, { find }, this.#parts.image);
+  }
+
+  #sameImage(reference: string): ImageVersion | undefined {
+    const found = this.#parts.catalog.find(reference);
+    const last = this.#lastImages.get(reference);
+    if (found === undefined) this.#lastImages.delete(reference);
+    else if (!isDeepStrictEqual(found, last)) this.#lastImages.set(reference, found);
+    return this.#lastImages.get(reference);
+  }
+
+  #template(name: string): (view: object) => string {
+    let run = this.#templates.get(name);
+    if (run === undefined) {
+      this.#forgetNextTurn();
+      run = this.#parts.templates.compiled(name);
+      this.#templates.set(name, run);
+    }
+    return run;
+  }
+
+  #forgetNextTurn(): void {
+    if (this.#images.size + this.#templates.size > 0) return;
+    setImmediate(() => {
+      this.#images.clear();
+      this.#templates.clear();
+    });
   }
 }

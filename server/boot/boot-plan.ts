@@ -22,7 +22,7 @@ export function imageReferenceOf(node: ClusterNode, directory: Directory, fallba
 export function planBoot(
   node: ClusterNode,
   directory: Directory,
-  catalog: ImageCatalog,
+  catalog: Pick<ImageCatalog, "find">,
   fallback: string,
 ): BootPlan {
   const reference = imageReferenceOf(node, directory, fallback);

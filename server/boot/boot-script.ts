@@ -15,6 +15,7 @@ export type ScriptAnswer =
       nonce: string;
       arguments: readonly string[];
     }
+  | { kind: "busy"; machine: BootIdentity; node: ClusterNode; before: number; seconds: number }
   | { kind: "no-image"; machine: BootIdentity; node: ClusterNode; reference: string }
   | { kind: "wait"; machine: BootIdentity };
 
@@ -46,6 +47,10 @@ export function scriptView(answer: ScriptAnswer, urls: BootUrls): { template: st
           arguments: [...answer.arguments, `BOOTIF=01-${hyphenated(machine.mac)}`].join(" "),
         },
       };
+    }
+    case "busy": {
+      const { node, before, seconds } = answer;
+      return { template: "busy.ipxe", view: { ...always, node: node.name, before, seconds } };
     }
     case "no-image": {
       return {

@@ -1,28 +1,41 @@
-import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import type { NodeSecret } from "../model/node-secret.ts";
 import type { ClusterNode } from "../model/node.ts";
+import { bootNumber, bootToken, equal, isGenuine, readToken, sequenceOf } from "./boot-number.ts";
 
 export type SecretStore = {
   load: () => Promise<NodeSecret[]>;
-  save: (secret: NodeSecret) => Promise<void>;
+  /** One commit; a node that is no longer there is passed over. */
+  save: (secrets: readonly NodeSecret[]) => Promise<void>;
   headKey: (make: () => string) => Promise<string>;
 };
 
 /** What a bearer token proves about who sent it. */
 export type Proof = "boot-token" | "spent-token" | "credential" | "nothing";
 
+/** How long the newest numbers gather before they are written. */
+const saveAfterMs = 200;
+
 /**
- * Who is who. A boot begins with a nonce; the token for that boot is HMAC-SHA-256 of node and nonce under the head's own
- * key, so it need not be kept and is the same however often the overlay is fetched. The node spends the token once, on
- * a credential that it made itself. Every change is on the disk before the node hears of it.
+ * Who is who. A boot has a number (boot-number.ts), and its token is made of that under the head's own key: neither need
+ * be kept to be known again. The node spends the token once, on a credential that it made itself, and that is on the disk
+ * before the node hears of it. The newest number of each node is in memory and written soon after; a head that dies before
+ * learns it from the first request that shows it. Whatever was spent is spent, with every number before it.
  */
 export class Credentials {
   readonly #store: SecretStore;
+  readonly #onUnsaved: (error: unknown) => void;
   readonly #secrets = new Map<number, NodeSecret>();
+  readonly #unsaved = new Set<number>();
+  readonly #spending = new Map<number, Promise<void>>();
+  readonly #random = randomDigits();
   #headKey = "";
+  #timer: NodeJS.Timeout | undefined;
+  #writing: Promise<void> | undefined;
 
-  constructor(store: SecretStore) {
+  constructor(store: SecretStore, onUnsaved: (error: unknown) => void = () => undefined) {
     this.#store = store;
+    this.#onUnsaved = onUnsaved;
   }
 
   async load(): Promise<void> {
@@ -30,38 +43,45 @@ export class Credentials {
     for (const secret of await this.#store.load()) this.#secrets.set(secret.nodeId, secret);
   }
 
-  /** Begins another boot; the credential of the running system stays good until the new one is there. */
-  async beginBoot(node: ClusterNode): Promise<string> {
-    const bootNonce = randomBytes(8).toString("hex");
-    const credentialDigest = this.#secrets.get(node.id)?.credentialDigest;
-    await this.#save({
-      nodeId: node.id,
-      bootNonce,
-      ...(credentialDigest === undefined ? {} : { credentialDigest }),
+  /**
+   * Begins another boot, newer than all before even where the clock was set back; the credential of the running system
+   * stays good until the new one is there.
+   */
+  beginBoot(node: ClusterNode, nowMs: number): string {
+    const last = sequenceOf(this.#secrets.get(node.id)?.bootNonce ?? "");
+    const number = bootNumber(this.#headKey, node.id, {
+      sequence: Math.max(nowMs, last + 1),
+      random: this.#random(),
     });
-    return bootNonce;
+    this.#setNewest(node, number);
+    return number;
   }
 
-  /** `spent`: this boot's node has its credential, so nobody needs its overlay any more. */
-  stateOfBoot(node: ClusterNode, nonce: string): "current" | "spent" | "unknown" {
+  /** `spent`: this boot's node has its credential, so nobody needs its overlay any more. `unknown`: overtaken, or no number. */
+  stateOfBoot(node: ClusterNode, number: string): "current" | "spent" | "unknown" {
     const secret = this.#secrets.get(node.id);
-    if (secret === undefined || !equal(secret.bootNonce, nonce)) return "unknown";
-    return secret.spentOn === undefined ? "current" : "spent";
+    if (secret !== undefined && equal(secret.bootNonce, number))
+      return secret.spentOn === undefined ? "current" : "spent";
+    if (sequenceOf(number) <= sequenceOf(secret?.bootNonce ?? "")) return "unknown";
+    if (!isGenuine(this.#headKey, node.id, number)) return "unknown";
+    // Given out by a head that died before it could write it down.
+    this.#setNewest(node, number);
+    return "current";
   }
 
-  tokenOf(node: ClusterNode, nonce: string): string {
-    return createHmac("sha256", this.#headKey).update(`${node.id} ${nonce}`).digest("hex");
+  tokenOf(node: ClusterNode, number: string): string {
+    return bootToken(this.#headKey, node.id, number);
   }
 
   prove(node: ClusterNode, bearer: string): Proof {
-    const secret = this.#secrets.get(node.id);
-    if (secret === undefined) return "nothing";
-    if (equal(bearer, this.tokenOf(node, secret.bootNonce)))
-      return secret.spentOn === undefined ? "boot-token" : "spent-token";
+    const number = readToken(this.#headKey, node.id, bearer);
+    if (number !== undefined) {
+      const state = this.stateOfBoot(node, number);
+      return state === "unknown" ? "nothing" : state === "spent" ? "spent-token" : "boot-token";
+    }
     const digest = createHash("sha256").update(bearer).digest("hex");
-    return secret.credentialDigest !== undefined && equal(digest, secret.credentialDigest)
-      ? "credential"
-      : "nothing";
+    const known = this.#secrets.get(node.id)?.credentialDigest;
+    return known !== undefined && equal(digest, known) ? "credential" : "nothing";
   }
 
   /**
@@ -72,31 +92,80 @@ export class Credentials {
     const proof = this.prove(node, bearer);
     const secret = this.#secrets.get(node.id);
     if (secret === undefined || (proof !== "boot-token" && proof !== "spent-token")) return false;
-    if (secret.spentOn !== undefined) return equal(secret.spentOn, credentialDigest);
-    await this.#save({
-      nodeId: node.id,
-      bootNonce: secret.bootNonce,
-      spentOn: credentialDigest,
-      credentialDigest,
-    });
+    if (secret.spentOn === undefined) {
+      const saving = this.#spend(secret, { ...secret, spentOn: credentialDigest, credentialDigest });
+      this.#spending.set(node.id, saving);
+      await saving.finally(() => this.#spending.delete(node.id));
+      return true;
+    }
+    if (!equal(secret.spentOn, credentialDigest)) return false;
+    await this.#spending.get(node.id);
     return true;
   }
 
+  /** Resolves when the newest numbers are on the disk, or could not be written now. */
+  async flush(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    while (this.#writing !== undefined) await this.#writing;
+    const ids = [...this.#unsaved].filter((id) => !this.#spending.has(id));
+    const secrets = ids.flatMap((id) => this.#secrets.get(id) ?? []);
+    for (const id of ids) this.#unsaved.delete(id);
+    if (this.#unsaved.size > 0) this.#saveSoon();
+    if (secrets.length === 0) return;
+    this.#writing = this.#store
+      .save(secrets)
+      .catch((error: unknown) => {
+        this.#onUnsaved(error);
+        for (const { nodeId } of secrets) this.#unsaved.add(nodeId);
+        this.#saveSoon();
+      })
+      .finally(() => {
+        this.#writing = undefined;
+      });
+    await this.#writing;
+  }
+
+  /** Ends the writing that follows; what is unsaved is written once more. */
+  async stop(): Promise<void> {
+    await this.flush();
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #setNewest(node: ClusterNode, bootNonce: string): void {
+    const credentialDigest = this.#secrets.get(node.id)?.credentialDigest;
+    const kept = credentialDigest === undefined ? {} : { credentialDigest };
+    this.#secrets.set(node.id, { nodeId: node.id, bootNonce, ...kept });
+    this.#unsaved.add(node.id);
+    this.#saveSoon();
+  }
+
+  #saveSoon(): void {
+    this.#timer ??= setTimeout(() => void this.flush(), saveAfterMs).unref();
+  }
+
   /** In memory first, so that a second exchange in the same moment finds the token spent; undone if the disk refuses. */
-  async #save(secret: NodeSecret): Promise<void> {
-    const before = this.#secrets.get(secret.nodeId);
-    this.#secrets.set(secret.nodeId, secret);
+  async #spend(before: NodeSecret, after: NodeSecret): Promise<void> {
+    this.#secrets.set(after.nodeId, after);
+    // A batch under way may hold this node as it was.
+    while (this.#writing !== undefined) await this.#writing;
     try {
-      await this.#store.save(secret);
+      await this.#store.save([after]);
     } catch (error) {
-      if (before === undefined) this.#secrets.delete(secret.nodeId);
-      else this.#secrets.set(secret.nodeId, before);
+      if (this.#secrets.get(after.nodeId) === after) this.#secrets.set(after.nodeId, before);
       throw error;
     }
   }
 }
 
-function equal(left: string, right: string): boolean {
-  const [a, b] = [Buffer.from(left), Buffer.from(right)];
-  return a.length === b.length && timingSafeEqual(a, b);
+/** 8 hexadecimal digits at a time, drawn from the system for many at once. */
+function randomDigits(): () => string {
+  let pool = "";
+  let at = 0;
+  return () => {
+    if (at === pool.length) [pool, at] = [randomBytes(4096).toString("hex"), 0];
+    at += 8;
+    return pool.slice(at - 8, at);
+  };
 }

@@ -43,7 +43,7 @@ export function createTftpFiles<File>(parts: TftpFilesParts<File>): TftpFiles<Fi
     open: async (path) => {
       const own = readOwnPath(path);
       if (own === undefined) return parts.openLoader(path);
-      if (own.file.kind === "script") return parts.fromText(await parts.desk.beginBoot(own.machine));
+      if (own.file.kind === "script") return parts.fromText(parts.desk.beginBoot(own.machine));
       const file = await parts.openLoader(own.file.name);
       // Loaders look for further files beside themselves (iPXE: autoexec.ipxe); only what we name must be there.
       if (file === undefined && loaderFiles().includes(own.file.name)) refuse(own.machine, own.file.name);

@@ -42,6 +42,12 @@ export type Config = {
   /** A public key a line, put into every node's root account. */
   authorizedKeys: readonly string[];
   kernelArguments: readonly string[];
+  boot: {
+    /** Machines that fetch kernel and initrd at a time; the others wait in line. */
+    concurrent: number;
+    /** Memory for the files that nodes boot from, in MiB. */
+    cacheMebibytes: number;
+  };
   nfs: { backend: "auto" | "ganesha" | "kernel" };
   /** `bootServer`: PXE's own port for boot servers and proxyDHCP, 4011. */
   ports: { dhcp: number; bootServer: number; tftp: number; http: number; nfs: number };

@@ -91,6 +91,16 @@ const fields = z.strictObject({
   raspberryPiDirectory: absolutePath.exactOptional(),
   authorizedKeys: z.array(publicKey).default([]),
   kernelArguments: z.array(kernelArgument).default([]),
+  boot: z
+    .strictObject({
+      concurrent: z
+        .int("expected a number of machines")
+        .min(1, "at least 1")
+        .max(100_000, "at most 100000")
+        .default(64),
+      cacheMebibytes: z.int("expected MiB").min(0, "at least 0").max(1_048_576, "at most 1 TiB").default(256),
+    })
+    .prefault({}),
   nfs: z.strictObject({ backend: z.enum(["auto", "ganesha", "kernel"]).default("auto") }).prefault({}),
   ports: z
     .strictObject({

@@ -162,6 +162,13 @@ function entriesOf(values: ConfigValues): Entry[] {
       comment: "Kernel arguments of every node.",
     },
     {
+      key: "boot",
+      value: undefined,
+      fallback: { concurrent: 64, cacheMebibytes: 256 },
+      comment:
+        "How many machines fetch kernel and initrd at a time, the others waiting for their turn (64 fill 10 Gb/s with firmware that takes\n20 MB/s each, and at 1 Gb/s leave every one of them 1.8 MB/s); and the memory for the files that they fetch.",
+    },
+    {
       key: "nfs",
       value: values.nfsBackend === undefined ? undefined : { backend: values.nfsBackend },
       fallback: { backend: "auto" },

@@ -12,11 +12,6 @@ export function problemHandler(log: Log): ErrorRequestHandler {
   });
 }
 
-/** Errors as plain text, which firmware and loaders may show. */
-export function plainProblemHandler(log: Log): ErrorRequestHandler {
-  return handler(log, (response, error) => response.type("text/plain").send(`${error.message}\n`));
-}
-
 function handler(log: Log, send: (response: Response, error: AppError) => void): ErrorRequestHandler {
   return (error: unknown, request, response, next) => {
     if (response.headersSent) {

@@ -1,8 +1,10 @@
 import type { NodeSecret } from "../model/node-secret.ts";
 import type { Database } from "./database.ts";
-import { insertInto, upsertInto } from "./statements.ts";
+import { insertInto, onConflict, type SqlValue } from "./statements.ts";
 
-const saveSecret = upsertInto("node_secrets", "node_id", ["boot_nonce", "spent_on", "credential_digest"]);
+// Of a node that is still there.
+const secretColumns = ["boot_nonce", "spent_on", "credential_digest"] as const;
+const saveSecret = `insert into node_secrets (node_id, ${secretColumns.join(", ")}) select id, ?, ?, ? from nodes where id = ? ${onConflict("node_id", secretColumns)}`;
 const keepSetting = `${insertInto("settings", ["key", "value"])} on conflict (key) do nothing`;
 
 /** Boot tokens and credentials in the database. */
@@ -23,9 +25,9 @@ export class SecretStore {
     }));
   }
 
-  async save({ nodeId, bootNonce, spentOn, credentialDigest }: NodeSecret): Promise<void> {
-    const row = [nodeId, bootNonce, spentOn ?? null, credentialDigest ?? null];
-    await this.#database.write([{ sql: saveSecret, rows: [row] }]);
+  /** One commit. A node that has been removed since is passed over: its secrets went with it. */
+  async save(secrets: readonly NodeSecret[]): Promise<void> {
+    await this.#database.write([{ sql: saveSecret, rows: secrets.map(secretRow) }]);
   }
 
   /** The head's own key, from which boot tokens are derived; `make` is kept the first time. */
@@ -38,4 +40,8 @@ export class SecretStore {
       .executeTakeFirstOrThrow();
     return row.value;
   }
+}
+
+function secretRow({ nodeId, bootNonce, spentOn, credentialDigest }: NodeSecret): SqlValue[] {
+  return [bootNonce, spentOn ?? null, credentialDigest ?? null, nodeId];
 }

@@ -30,6 +30,8 @@ export type BootEvent = Subject & { atMs: number } & (
       }
     | ({ kind: "loader" } & Transfer)
     | { kind: "script"; bytes: number; known: boolean }
+    /** As many machines load as may: it asks again until it is its turn. Told when it joins the line. */
+    | { kind: "waiting"; before: number }
     | ({ kind: "kernel" } & Transfer)
     | ({ kind: "initrd" } & Transfer)
     | ({ kind: "overlay" } & Transfer)

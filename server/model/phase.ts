@@ -49,7 +49,8 @@ export function nextPhase(phase: Phase, kind: BootEventKind): Phase {
     case "failed": {
       return "failed";
     }
-    case "refused": {
+    case "refused":
+    case "waiting": {
       return phase;
     }
   }

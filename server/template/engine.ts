@@ -8,11 +8,15 @@ import { strictProgram, text } from "./strict-program.ts";
 
 /** The Handlebars templates of one directory. */
 export type Templates = {
+  /** What renders `<name>.hbs` as the file is now: the same function for as long as the file is the same. */
+  compiled: (name: string) => Run;
   /** Renders `<name>.hbs`. Throws AppError `invalid` with the template's file and line when that cannot be done. */
   render: (name: string, view: object) => string;
 };
 
-type Compiled = { version: string; run: (view: object) => string };
+type Run = (view: object) => string;
+
+type Compiled = { version: string; run: Run };
 
 /**
  * A template is compiled when first used and again when its file has changed. Strict: a variable that the view has not
@@ -23,21 +27,19 @@ type Compiled = { version: string; run: (view: object) => string };
  */
 export function createTemplates(directory: string, shownAs = directory): Templates {
   const cache = new Map<string, Compiled>();
-  return {
-    render: (name, view) => {
-      if (!/^[a-z0-9][a-z0-9._-]*$/i.test(name))
-        throw new AppError("invalid", `${name} is no template's name`);
-      const file = join(directory, `${name}.hbs`);
-      const place = join(shownAs, `${name}.hbs`);
-      const version = versionOf(file, place);
-      let compiled = cache.get(name);
-      if (compiled?.version !== version) {
-        compiled = { version, run: compile(readFileSync(file, "utf8"), place) };
-        cache.set(name, compiled);
-      }
-      return compiled.run(view);
-    },
+  const compiled = (name: string): Run => {
+    if (!/^[a-z0-9][a-z0-9._-]*$/i.test(name)) throw new AppError("invalid", `${name} is no template's name`);
+    const file = join(directory, `${name}.hbs`);
+    const place = join(shownAs, `${name}.hbs`);
+    const version = versionOf(file, place);
+    let known = cache.get(name);
+    if (known?.version !== version) {
+      known = { version, run: compile(readFileSync(file, "utf8"), place) };
+      cache.set(name, known);
+    }
+    return known.run;
   };
+  return { compiled, render: (name, view) => compiled(name)(view) };
 }
 
 /** Changes whenever the file does; an editor that writes a new file and renames it gives a new inode. */
@@ -51,7 +53,7 @@ function versionOf(file: string, place: string): string {
   }
 }
 
-function compile(source: string, place: string): (view: object) => string {
+function compile(source: string, place: string): Run {
   const located = <Result>(work: () => Result): Result => {
     try {
       return work();

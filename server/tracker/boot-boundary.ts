@@ -10,7 +10,7 @@ export function beginsBoot(phase: Phase, event: BootEvent): boolean {
   if ((event.kind === "offered" && event.client === "ipxe") || event.kind === "loader") {
     return !isBetween(phase, "offered", "script");
   }
-  return event.kind === "script" && !isBetween(phase, "offered", "overlay");
+  return (event.kind === "script" || event.kind === "waiting") && !isBetween(phase, "offered", "overlay");
 }
 
 function isBetween(phase: Phase, first: Phase, last: Phase): boolean {

@@ -4,7 +4,7 @@ import type { HeadFault } from "../model/head-fault.ts";
 import type { ClusterNode, DiscoveredMachine } from "../model/node.ts";
 import { type Phase, stepIndex } from "../model/phase.ts";
 import { lastEventOf, stepsOf } from "./boot-steps.ts";
-import { textOf } from "./event-text.ts";
+import { textOf, turnText } from "./event-text.ts";
 import { likelyCause } from "./likely-cause.ts";
 
 /** All that `provision why` looks at. */
@@ -15,6 +15,8 @@ export type Case = {
   phase: Phase;
   phaseSinceMs: number;
   lastHeartbeatMs?: number;
+  /** Machines that load before it may, when it waits for its turn. */
+  before?: number;
   /** Of the last boot, oldest first. */
   events: readonly BootEvent[];
   /** What is wrong on the head right now that would stop this node, one sentence each, the likeliest first. */
@@ -213,6 +215,16 @@ function isBooting(given: Case): Verdict {
       findings: [`it was refused at the step "${refused.step}" ${ago(refused.atMs, given)}`],
       tryNext: [fault?.fix ?? "provision doctor", "the node asks again by itself"],
       stuck: true,
+    };
+  }
+  if (given.before !== undefined) {
+    return {
+      summary: `${given.subject} is ${turnText(given.before)}`,
+      findings: [],
+      tryNext: [
+        "it asks again by itself; `boot.concurrent` in the configuration says how many load at a time",
+      ],
+      stuck: false,
     };
   }
   const patience = patienceMs[given.phase] ?? 60_000;

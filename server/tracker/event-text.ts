@@ -21,6 +21,9 @@ export function textOf(event: BootEvent): string {
         ? `fetched its boot script, ${event.bytes} bytes`
         : "is not in the inventory: was told to wait";
     }
+    case "waiting": {
+      return turnText(event.before);
+    }
     case "kernel":
     case "initrd":
     case "overlay": {
@@ -54,6 +57,11 @@ export function textOf(event: BootEvent): string {
       return assertNever(event);
     }
   }
+}
+
+/** `waiting for its turn: 12 before it` */
+export function turnText(before: number): string {
+  return `waiting for its turn: ${before} before it`;
 }
 
 function transferText({ file, bytes, durationMs, via }: Transfer): string {

@@ -1,13 +1,18 @@
-import { mkdirSync, writeFileSync } from "node:fs";
-import { createServer, type Server } from "node:http";
+import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
+import { Admission, type AdmissionLimits, defaultTurnLimits } from "../../server/boot/admission.ts";
 import { BootDesk } from "../../server/boot/boot-desk.ts";
 import { bootUrls } from "../../server/boot/boot-urls.ts";
 import { Credentials } from "../../server/boot/credentials.ts";
-import { nodeFacingApp } from "../../server/http/node-app.ts";
+import { defaultNodeFacingLimits, nodeFacing, type NodeFacingLimits } from "../../server/http/node-app.ts";
+import {
+  type ConnectionLimits,
+  createBoundedServer,
+  defaultConnectionLimits,
+} from "../../server/http/server.ts";
 import { BootStore } from "../../server/inventory/boot-store.ts";
 import { SecretStore } from "../../server/inventory/secret-store.ts";
 import { silentLog } from "../../server/lib/log.ts";
@@ -20,7 +25,15 @@ import { temporaryDirectory } from "./temporary.ts";
 export const kernelBytes = Buffer.from("kernel".repeat(1000));
 
 /** A head's boot path with a real database and real HTTP on loopback; one node `n1` and one image. */
-export async function openBootRack(t: TestContext, state = temporaryDirectory(t)) {
+export async function openBootRack(
+  t: TestContext,
+  state = temporaryDirectory(t),
+  options: {
+    limits?: Partial<NodeFacingLimits>;
+    connections?: Partial<ConnectionLimits>;
+    turns?: Partial<AdmissionLimits>;
+  } = {},
+) {
   const { inventory, directory, database } = await openInventory(state);
   if (directory.byName("n1") === undefined) {
     await inventory.addNodes({
@@ -35,6 +48,8 @@ export async function openBootRack(t: TestContext, state = temporaryDirectory(t)
   writeFileSync(join(files, "vmlinuz"), kernelBytes);
   writeFileSync(join(files, "initrd.img"), "initrd");
   writeFileSync(join(files, "snponly.efi"), "loader");
+  const templates = join(state, "templates");
+  cpSync(join(import.meta.dirname, "../../templates/ipxe"), templates, { recursive: true });
   const image: ImageVersion = {
     name: "debian-13",
     version: "20260101-00000000",
@@ -56,7 +71,7 @@ export async function openBootRack(t: TestContext, state = temporaryDirectory(t)
   await tracker.load();
   const credentials = new Credentials(new SecretStore(database));
   await credentials.load();
-  const server: Server = createServer();
+  const server = createBoundedServer(() => undefined, { ...defaultConnectionLimits, ...options.connections });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
@@ -67,28 +82,41 @@ export async function openBootRack(t: TestContext, state = temporaryDirectory(t)
     urls,
     clock,
     catalog: { find: (reference) => images.get(reference), list: () => [...images.values()] },
-    templates: createTemplates(join(import.meta.dirname, "../../templates/ipxe"), "templates/ipxe"),
+    templates: createTemplates(templates),
     record: tracker.record,
+    admission: new Admission({ ...defaultTurnLimits, machines: 64, ...options.turns }),
+    elapsedMs: () => performance.now(),
     image: "debian-13",
     kernelArguments: ["site=1"],
     rootArgument: ({ root }) => `nfs4:10.0.1.1:${root}:ro,vers=4.1`,
   });
-  const app = nodeFacingApp({
-    directory,
-    credentials,
-    desk,
-    tracker,
-    clock,
-    record: tracker.record,
-    log: silentLog,
-    loaderDirectory: files,
-    overlay: (_, token) => Promise.resolve(Buffer.from(`token=${token}`)),
-  });
-  server.on("request", app);
+  const nodes = nodeFacing(
+    {
+      directory,
+      credentials,
+      desk,
+      tracker,
+      clock,
+      record: tracker.record,
+      log: silentLog,
+      loaderDirectory: files,
+      overlay: (_, token) => Promise.resolve(Buffer.from(`token=${token}`)),
+    },
+    { ...defaultNodeFacingLimits, cacheBytes: 1024 * 1024, ...options.limits },
+  );
+  nodes.watch(server);
+  server.on("request", nodes.listener);
   const close = async (): Promise<void> => {
     server.closeAllConnections();
     server.close();
     await tracker.stop();
+    await credentials.stop();
+    await database.close();
+  };
+  /** As kill -9: what was not on the disk yet is gone. The database is given up, or no other head could open it. */
+  const kill = async (): Promise<void> => {
+    server.closeAllConnections();
+    server.close();
     await database.close();
   };
   const node = directory.byName("n1");
@@ -107,6 +135,9 @@ export async function openBootRack(t: TestContext, state = temporaryDirectory(t)
     files,
     state,
     node,
+    counters: nodes.counters,
+    templates,
     close,
+    kill,
   };
 }

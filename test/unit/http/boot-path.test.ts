@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { rmSync } from "node:fs";
+import { appendFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { kernelBytes, openBootRack } from "../../support/boot-rack.ts";
 
@@ -142,6 +143,79 @@ test("a node whose image is not there waits for it, and the timeline says so", a
         /debian-13 is not in the store/.test(event.message),
     ),
   );
+});
+
+test("a script is never of yesterday: node, group, image and template change it at once", async (t) => {
+  const rack = await rackFor(t);
+  const text = async (): Promise<string> =>
+    (await beginBoot(rack)).text.replaceAll(/\/[0-9a-f]{40}\//g, "/N/");
+  const before = await text();
+  assert.equal(await text(), before);
+  await rack.inventory.setNodes({ range: "n1", kernelArguments: ["own=2"] });
+  assert.match(await text(), / own=2 /);
+  await rack.inventory.setNodes({ range: "n1", groups: ["compute"] });
+  await rack.inventory.setGroup({ name: "compute", kernelArguments: ["group=1"] });
+  assert.match(await text(), / group=1 own=2 /);
+  rack.images.set("debian-13", { ...rack.image, version: "20260102-00000000", kernelArguments: ["ro"] });
+  assert.match(await text(), /boots debian-13@20260102-00000000[^]* ro /);
+  appendFileSync(join(rack.templates, "boot.ipxe.hbs"), "# more\n");
+  assert.match(await text(), /# more\n$/);
+});
+
+test("when as many load as may, the next waits in its loader, is told so, and goes on when a turn is free", async (t) => {
+  const rack = await openBootRack(t, undefined, { turns: { machines: 1 } });
+  t.after(rack.close);
+  await rack.inventory.addNodes({ range: "n2", macs: ["52:54:00:00:00:02"], ip: "10.0.1.12" });
+  const n2 = rack.directory.byName("n2");
+  assert.ok(n2 !== undefined);
+  const first = await beginBoot(rack);
+  await beginBoot(rack, "52-54-00-00-00-77");
+  for (let count = 0; count < 3; count += 1) {
+    const { status, text } = await beginBoot(rack, "52-54-00-00-00-02");
+    assert.equal(status, 200);
+    assert.match(
+      text,
+      /^#!ipxe\n[^]*n2 waits for its turn[^]*: 0 before it\n:again\nsleep \d+\nchain --replace \S+00-02\/script\.ipxe \|\| goto again\n$/,
+    );
+  }
+  assert.equal(rack.desk.placeOf(n2), 0);
+  const { loading, waiting } = rack.desk.counters();
+  assert.deepEqual({ loading, waiting }, { loading: 1, waiting: 1 }, "an unknown machine takes no turn");
+  await (await fetch(first.overlay)).arrayBuffer();
+  assert.match((await beginBoot(rack, "52-54-00-00-00-02")).text, /n2 boots/);
+  await rack.tracker.flush();
+  const events = (await rack.store.newestEvents(20)).filter(({ nodeId }) => nodeId === n2.id);
+  assert.deepEqual(
+    events.map(({ event }) => event.kind),
+    ["waiting", "script"],
+    "told once, not at every question",
+  );
+});
+
+test("a download that was broken off and goes on where it was ends as a whole one does; other parts do not", async (t) => {
+  const rack = await rackFor(t);
+  const boot = await beginBoot(rack);
+  for (const range of ["bytes=0-99", "bytes=100-5999", "bytes=-1"])
+    await (await fetch(boot.kernel, { headers: { range } })).arrayBuffer();
+  assert.equal(rack.tracker.stateOf(rack.node).phase, "script");
+  await (await fetch(boot.kernel, { headers: { range: "bytes=100-" } })).arrayBuffer();
+  assert.equal(rack.tracker.stateOf(rack.node).phase, "kernel");
+});
+
+test("kill -9 between script and kernel: the next head goes on with the boot, and with its token", async (t) => {
+  const first = await openBootRack(t);
+  const { kernel } = await beginBoot(first);
+  await first.kill();
+  const second = await openBootRack(t, first.state);
+  assert.equal((await fetch(second.base + new URL(kernel).pathname)).status, 200);
+  const overlay = new URL(kernel).pathname.replace(/kernel$/, "overlay");
+  const token = (await (await fetch(second.base + overlay)).text()).replace("token=", "");
+  await second.kill();
+  const third = await openBootRack(t, first.state);
+  t.after(third.close);
+  assert.equal((await post(third, "n1/phase", token, { phase: "starting" })).status, 204);
+  assert.equal((await post(third, "n1/credential", token, { credentialDigest: digest("mine") })).status, 204);
+  assert.equal((await fetch(third.base + overlay)).status, 403);
 });
 
 test("a missing kernel is a 404 that the timeline tells", async (t) => {

@@ -1,0 +1,53 @@
+import { createHmac, timingSafeEqual } from "node:crypto";
+
+/**
+ * The number of a boot, which stands in its URLs: when it began (milliseconds since 1970, 12 hexadecimal digits), 8 random
+ * digits, and a seal that only a head with this key can have made for this node (HMAC-SHA-256, cut to 20 digits). So a
+ * number says by itself that it was given out, and which of two is the newer: nothing has to be on a disk for that.
+ */
+export type NumberParts = { sequence: number; random: string };
+
+const form = /^(?<body>(?<sequence>[0-9a-f]{12})[0-9a-f]{8})(?<seal>[0-9a-f]{20})$/;
+const numberDigits = 40;
+
+export function bootNumber(key: string, nodeId: number, { sequence, random }: NumberParts): string {
+  const body = sequence.toString(16).padStart(12, "0") + random;
+  return body + sealOf(key, nodeId, body);
+}
+
+/** True for a number that this head's key made for this node. */
+export function isGenuine(key: string, nodeId: number, text: string): boolean {
+  const found = form.exec(text)?.groups;
+  return found !== undefined && equal(found["seal"] ?? "", sealOf(key, nodeId, found["body"] ?? ""));
+}
+
+/** When a boot began; of two of one node the newer has the larger. -1 for what is no number: older than every boot. */
+export function sequenceOf(text: string): number {
+  const digits = form.exec(text)?.groups?.["sequence"];
+  return digits === undefined ? -1 : Number.parseInt(digits, 16);
+}
+
+/** The boot token: the number, and what nobody can make who has only seen the number. */
+export function bootToken(key: string, nodeId: number, number: string): string {
+  return number + mac(key, `${nodeId} ${number}`);
+}
+
+/** The number of a genuine token. */
+export function readToken(key: string, nodeId: number, token: string): string | undefined {
+  const number = token.slice(0, numberDigits);
+  return equal(token, bootToken(key, nodeId, number)) ? number : undefined;
+}
+
+function sealOf(key: string, nodeId: number, body: string): string {
+  return mac(key, `number ${nodeId} ${body}`).slice(0, 20);
+}
+
+function mac(key: string, text: string): string {
+  return createHmac("sha256", key).update(text).digest("hex");
+}
+
+/** In a time that does not tell how much of it is right. */
+export function equal(left: string, right: string): boolean {
+  const [a, b] = [Buffer.from(left), Buffer.from(right)];
+  return a.length === b.length && timingSafeEqual(a, b);
+}

@@ -1,0 +1,242 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { BootDesk } from "../boot/boot-desk.ts";
+import { readIdentity } from "../boot/boot-urls.ts";
+import type { Credentials } from "../boot/credentials.ts";
+import type { Clock } from "../lib/clock.ts";
+import { AppError, errnoOf, httpStatusOf, messageOf } from "../lib/errors.ts";
+import type { Log } from "../lib/log.ts";
+import { loaderFiles } from "../model/arch.ts";
+import type { Record as RecordEvent, Subject } from "../model/boot-event.ts";
+import { type BootIdentity, nodeOfIdentity, subjectOf } from "../model/boot-identity.ts";
+import type { Directory } from "../model/directory.ts";
+import type { ClusterNode } from "../model/node.ts";
+import { type FileSending, sendBytes, sendFile, sendText } from "./boot-answer.ts";
+import { type BootTarget, readBootTarget } from "./boot-target.ts";
+import type { FileCache } from "./file-cache.ts";
+import { memoryFile } from "./open-file.ts";
+import type { Transfers } from "./transfers.ts";
+
+export type BootHandlerParts = {
+  directory: Directory;
+  credentials: Credentials;
+  desk: BootDesk;
+  record: RecordEvent;
+  clock: Clock;
+  log: Log;
+  loaderDirectory: string;
+  files: FileCache;
+  transfers: Transfers;
+  /** True for a connection beyond those that are served. */
+  isExcess: (request: IncomingMessage) => boolean;
+  /** A node's own files, with its boot token among them. */
+  overlay: (node: ClusterNode, token: string) => Promise<Uint8Array>;
+};
+
+/** Takes a request below `/boot/`; false: it is another's. */
+export type BootHandler = (request: IncomingMessage, response: ServerResponse) => boolean;
+
+type Step = "loader" | "kernel" | "initrd" | "overlay";
+
+/** A request as the routes see it. */
+type Exchange = { request: IncomingMessage; response: ServerResponse };
+
+/**
+ * What firmware and loaders fetch, beside express, whose layers cost more than the answers. A machine's identity is in the
+ * path, never taken from its address:
+ *
+ *     /boot/MACHINE/loader/FILE             a boot loader, for UEFI HTTP Boot
+ *     /boot/MACHINE/script.ipxe             begins a boot
+ *     /boot/MACHINE/NUMBER/{kernel,initrd,overlay}
+ */
+export function bootHandler(parts: BootHandlerParts): BootHandler {
+  return (request, response) => {
+    const target = readBootTarget(request.url ?? "");
+    if (target === undefined) return false;
+    const exchange = { request, response };
+    try {
+      const answering = answer(parts, exchange, target);
+      answering?.catch((error: unknown) => fail(parts, exchange, error));
+    } catch (error) {
+      fail(parts, exchange, error);
+    }
+    return true;
+  };
+}
+
+function answer(parts: BootHandlerParts, exchange: Exchange, target: BootTarget): Promise<void> | undefined {
+  const { request, response } = exchange;
+  const { method, headers } = request;
+  if (method !== "GET" && method !== "HEAD") {
+    sendText(response, 405, "only GET and HEAD are answered here\n", [
+      "allow",
+      "GET, HEAD",
+      "connection",
+      "close",
+    ]);
+    return undefined;
+  }
+  if (headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0) {
+    sendText(response, 413, "a request here has no body: leave it out\n", ["connection", "close"]);
+    return undefined;
+  }
+  if (parts.isExcess(request)) {
+    putOff(parts, exchange, target);
+    return undefined;
+  }
+  switch (target.kind) {
+    case "script": {
+      const machine = machineOf(target.machine);
+      const { desk } = parts;
+      sendText(response, 200, method === "HEAD" ? desk.peek(machine) : desk.beginBoot(machine));
+      return undefined;
+    }
+    case "loader": {
+      return sendLoader(parts, exchange, target);
+    }
+    case "boot-file": {
+      return target.file === "overlay"
+        ? sendOverlay(parts, exchange, target)
+        : sendImageFile(parts, exchange, { ...target, file: target.file });
+    }
+    case "malformed": {
+      throw new AppError("invalid", `${request.url} is no path: "%" is followed by two hexadecimal digits`);
+    }
+    default: {
+      throw new AppError("not-found", `there is no ${request.url}`);
+    }
+  }
+}
+
+/** A loader that is turned away by an error falls to a shell: one that asks for its script is told to wait instead. */
+function putOff(parts: BootHandlerParts, { response }: Exchange, target: BootTarget): void {
+  if (target.kind === "script") {
+    sendText(response, 200, parts.desk.putOff(machineOf(target.machine)), ["connection", "close"]);
+    return;
+  }
+  const headers = ["retry-after", "5", "connection", "close"];
+  sendText(response, 503, "too many connections: ask again in 5 seconds\n", headers);
+}
+
+async function sendLoader(
+  parts: BootHandlerParts,
+  { request, response }: Exchange,
+  target: { machine: string; file: string },
+): Promise<void> {
+  const { file } = target;
+  const machine = machineOf(target.machine);
+  const subject = subjectOf(machine.mac, nodeOfIdentity(machine, parts.directory));
+  if (!loaderFiles().includes(file)) throw new AppError("not-found", `there is no loader ${file}`);
+  const sending = sendingOf(parts, subject, "loader", file);
+  const opened = await parts.files.open(`${parts.loaderDirectory}/${file}`).catch((error: unknown) => {
+    throw missing(parts, subject, "loader", `the boot loader ${file} ${faultOf(error)}`);
+  });
+  sendFile(request, response, opened, sending);
+}
+
+async function sendImageFile(
+  parts: BootHandlerParts,
+  { request, response }: Exchange,
+  target: { machine: string; nonce: string; file: "kernel" | "initrd" },
+): Promise<void> {
+  const { subject, node } = bootOf(parts, target);
+  const step = target.file;
+  const { reference, image } = parts.desk.planOf(node);
+  if (image === undefined) throw new AppError("not-found", `the image ${reference} is not in the store`);
+  const sending = sendingOf(parts, subject, step, `${image.name}@${image.version}`);
+  const opened = await parts.files.open(image[step]).catch((error: unknown) => {
+    throw missing(parts, subject, step, `${image[step]} ${faultOf(error)}`);
+  });
+  const onProgress = (): void => parts.desk.progress(node);
+  onProgress();
+  sendFile(request, response, opened, { ...sending, onProgress });
+}
+
+async function sendOverlay(
+  parts: BootHandlerParts,
+  { request, response }: Exchange,
+  target: { machine: string; nonce: string },
+): Promise<void> {
+  const { subject, node } = bootOf(parts, target);
+  const { nonce } = target;
+  const { credentials, desk } = parts;
+  if (credentials.stateOfBoot(node, nonce) === "spent") {
+    throw new AppError("forbidden", "this boot's settings have been used: boot the machine again");
+  }
+  const sending = sendingOf(parts, subject, "overlay", "overlay");
+  const archive = await parts.overlay(node, credentials.tokenOf(node, nonce));
+  const onProgress = (): void => desk.progress(node);
+  const onSent = (bytes: number): void => {
+    sending.onSent(bytes);
+    desk.loaded(node);
+  };
+  const file = { ...memoryFile(archive), sizeBytes: archive.length };
+  sendBytes(request, response, file, { ...sending, onProgress, onSent });
+}
+
+/** Records a transfer once all of it has gone out. A HEAD, a part and a broken connection are none. */
+function sendingOf(parts: BootHandlerParts, subject: Subject, step: Step, file: string): FileSending {
+  const startedMs = performance.now();
+  return {
+    transfers: parts.transfers,
+    nowMs: parts.clock.nowMs(),
+    onSent: (bytes) => {
+      const durationMs = Math.round(performance.now() - startedMs);
+      parts.record({
+        kind: step,
+        ...subject,
+        atMs: parts.clock.nowMs(),
+        file,
+        bytes,
+        durationMs,
+        via: "http",
+      });
+    },
+  };
+}
+
+function machineOf(segment: string): BootIdentity {
+  const machine = readIdentity(segment);
+  if (machine === undefined) throw new AppError("invalid", `${JSON.stringify(segment)} is not a MAC address`);
+  return machine;
+}
+
+/** The node of a path and the boot it names. A number of an earlier boot gets nothing: its script is out of date. */
+function bootOf(
+  parts: BootHandlerParts,
+  target: { machine: string; nonce: string },
+): { subject: Subject; node: ClusterNode } {
+  const machine = machineOf(target.machine);
+  const node = nodeOfIdentity(machine, parts.directory);
+  if (node === undefined)
+    throw new AppError("not-found", `${machine.mac} is not in the inventory: add it as a node`);
+  if (parts.credentials.stateOfBoot(node, target.nonce) === "unknown") {
+    throw new AppError("not-found", "this boot has been overtaken by another: fetch the boot script again");
+  }
+  return { subject: subjectOf(machine.mac, node), node };
+}
+
+function faultOf(error: unknown): string {
+  const errno = errnoOf(error);
+  return errno === "ENOENT" ? "is missing" : `cannot be read (${errno ?? messageOf(error)})`;
+}
+
+function missing(parts: BootHandlerParts, subject: Subject, step: Step, message: string): AppError {
+  parts.record({ kind: "refused", ...subject, atMs: parts.clock.nowMs(), step, message });
+  return new AppError("not-found", message, { hint: "provision doctor" });
+}
+
+/** Plain text, which firmware and loaders may show. */
+function fail(parts: BootHandlerParts, { request, response }: Exchange, error: unknown): void {
+  if (!(error instanceof AppError)) {
+    const stack = error instanceof Error ? error.stack : String(error);
+    parts.log.error({ error: stack, path: request.url }, "request failed");
+  }
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
+  const status = error instanceof AppError ? httpStatusOf[error.code] : 500;
+  const text = error instanceof AppError ? error.message : `internal error: ${messageOf(error)}`;
+  const hint = error instanceof AppError && error.hint !== undefined ? ` (on the head: ${error.hint})` : "";
+  sendText(response, status, `${text}${hint}\n`);
+}

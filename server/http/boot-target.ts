@@ -1,0 +1,35 @@
+/** What a request below `/boot/` is for. The machine's segment is read by boot/boot-urls.ts. */
+export type BootTarget =
+  | { kind: "script"; machine: string }
+  | { kind: "loader"; machine: string; file: string }
+  | { kind: "boot-file"; machine: string; nonce: string; file: "kernel" | "initrd" | "overlay" }
+  | { kind: "nothing" }
+  | { kind: "malformed" };
+
+/**
+ * Reads a request target (RFC 9112 section 3.2); undefined when it is none below `/boot/`. A path is taken as it is meant,
+ * never redirected, which firmware does not follow: doubled slashes count once, a query is passed over, `%41` is `A`.
+ * A segment never leads anywhere: `..` is a name like any other, and nothing has it.
+ */
+export function readBootTarget(target: string): BootTarget | undefined {
+  // The form of every URL that we hand out, without any work on it.
+  const plain = /^\/boot\/([^/?%]+)\/script\.ipxe$/.exec(target);
+  if (plain !== null) return { kind: "script", machine: plain[1] ?? "" };
+  const path = /^(?:[a-z][a-z0-9+.-]*:\/\/[^/?#]*)?(?<path>\/[^?#]*)/i.exec(target)?.groups?.["path"] ?? "";
+  const segments = path.split("/").filter((segment) => segment !== "");
+  if (segments[0] !== "boot") return undefined;
+  try {
+    return targetOf(segments.slice(1).map((segment) => decodeURIComponent(segment)));
+  } catch {
+    return { kind: "malformed" }; // decodeURIComponent's URIError: `%zz`
+  }
+}
+
+function targetOf(segments: readonly string[]): BootTarget {
+  const [machine = "", second = "", third = ""] = segments;
+  if (segments.length === 2 && second === "script.ipxe") return { kind: "script", machine };
+  if (segments.length !== 3) return { kind: "nothing" };
+  if (second === "loader") return { kind: "loader", machine, file: third };
+  if (third !== "kernel" && third !== "initrd" && third !== "overlay") return { kind: "nothing" };
+  return { kind: "boot-file", machine, nonce: second, file: third };
+}
