@@ -1,14 +1,17 @@
+import { planBoot } from "./boot/boot-plan.ts";
 import { diskFaults } from "./boot/head-faults.ts";
 import type { Config } from "./config/config.ts";
 import type { OpenCore, Running } from "./core.ts";
 import { previewOptions, previewProxy } from "./dhcp/preview.ts";
 import type { BootUrls } from "./dhcp/site.ts";
 import packageFile from "../package.json" with { type: "json" };
+import { nodeAnswer } from "./http/answers.ts";
 import { systemClock } from "./lib/clock.ts";
 import { AppError } from "./lib/errors.ts";
 import { formatIpv4Range, formatSubnet } from "./lib/ipv4.ts";
 import { parseMac } from "./lib/mac.ts";
-import type { RenderAnswer, StatusAnswer, WhyAnswer } from "./model/answers.ts";
+import type { NodeAnswer, RenderAnswer, StatusAnswer, WhyAnswer } from "./model/answers.ts";
+import type { ImageVersion } from "./model/image.ts";
 import type { ClusterNode } from "./model/node.ts";
 import { diagnose } from "./tracker/diagnosis.ts";
 
@@ -38,6 +41,25 @@ export function statusOf(core: OpenCore, running: Running | undefined, leases: n
     leases,
     images: core.catalog.list().length,
   };
+}
+
+/** Nodes as the API shows them. Each image is looked for once: the store is on a disk. */
+export async function nodeAnswers(core: OpenCore, nodes: readonly ClusterNode[]): Promise<NodeAnswer[]> {
+  const { catalog, config, directory, tracker } = core;
+  const images = new Map<string, ImageVersion | undefined>();
+  const find = (reference: string): ImageVersion | undefined => {
+    if (!images.has(reference)) images.set(reference, catalog.find(reference));
+    return images.get(reference);
+  };
+  const hardware = await tracker.hardwareOf(nodes.map((node) => node.id));
+  return nodes.map((node) =>
+    nodeAnswer(node, {
+      state: tracker.stateOf(node),
+      load: tracker.loadOf(node),
+      hardware: hardware.get(node.id),
+      plan: planBoot(node, directory, { ...catalog, find }, config.image),
+    }),
+  );
 }
 
 /** What the last boot of a node, or of a machine that is none, did. @throws AppError for a name that is neither */

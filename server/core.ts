@@ -2,13 +2,13 @@ import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import type { Express } from "express";
-import { render, statusOf, why } from "./answers.ts";
+import { nodeAnswers, render, statusOf, why } from "./answers.ts";
 import { Admission, defaultTurnLimits } from "./boot/admission.ts";
 import { BootDesk } from "./boot/boot-desk.ts";
 import { type BootUrls, bootUrls } from "./boot/boot-urls.ts";
 import { Credentials } from "./boot/credentials.ts";
 import type { Config } from "./config/config.ts";
-import { eventAnswer, leaseAnswers, nodeAnswer } from "./http/answers.ts";
+import { eventAnswer, leaseAnswers } from "./http/answers.ts";
 import { apiApp } from "./http/api-routes.ts";
 import { createImageCatalog } from "./image/versions.ts";
 import { BootStore } from "./inventory/boot-store.ts";
@@ -118,7 +118,9 @@ async function compose(config: Config, database: Database, log: Log): Promise<Co
       directory,
       site: config,
       hasImage: (reference) => catalog.find(reference) !== undefined,
-      discovered: tracker.discovered(),
+      get discovered() {
+        return tracker.discovered();
+      },
       nowMs: clock.nowMs(),
       makeMachineId: () => randomBytes(16).toString("hex"),
       makeSshHostKey: () => generateSshHostKey("provision"),
@@ -169,7 +171,7 @@ async function compose(config: Config, database: Database, log: Log): Promise<Co
         tracker.subscribe((recorded) => listener(eventAnswer(recorded, directory), recorded.nodeId)),
     },
     status: async () => statusOf(core, running, leases().length),
-    nodeAnswer: (node) => nodeAnswer(node, tracker, desk.planOf(node)),
+    nodeAnswers: (nodes) => nodeAnswers(core, nodes),
     leases: () => leaseAnswers(leases(), directory, clock.nowMs()),
     discovered: () => tracker.discovered(),
     images: () => catalog.list(),

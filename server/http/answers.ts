@@ -1,19 +1,21 @@
+import type { Hardware, Load } from "../../agent/contract.ts";
 import type { ImageVersion } from "../model/image.ts";
 import type { EventAnswer, LeaseAnswer, NodeAnswer } from "../model/answers.ts";
-import type { RecordedEvent } from "../model/boot-record.ts";
+import type { NodeState, RecordedEvent } from "../model/boot-record.ts";
 import type { Directory } from "../model/directory.ts";
 import type { ClusterNode, Lease } from "../model/node.ts";
 import { textOf } from "../tracker/event-text.ts";
-import type { Tracker } from "../tracker/tracker.ts";
+
+/** What is shown of a node besides its settings. */
+export type NodeFacts = {
+  state: NodeState;
+  load: Load | undefined;
+  hardware: Hardware | undefined;
+  plan: { reference: string; image?: ImageVersion };
+};
 
 /** A node as the API shows it: no secret of it is in here. */
-export function nodeAnswer(
-  node: ClusterNode,
-  tracker: Tracker,
-  plan: { reference: string; image?: ImageVersion },
-): NodeAnswer {
-  const state = tracker.stateOf(node);
-  const load = tracker.loadOf(node);
+export function nodeAnswer(node: ClusterNode, { state, load, hardware, plan }: NodeFacts): NodeAnswer {
   return {
     name: node.name,
     macs: node.macs,
@@ -25,7 +27,7 @@ export function nodeAnswer(
     phase: state.phase,
     ...(state.phase === "new" ? {} : { phaseSinceMs: state.phaseSinceMs }),
     ...(state.lastHeartbeatMs === undefined ? {} : { lastHeartbeatMs: state.lastHeartbeatMs }),
-    ...(state.hardware === undefined ? {} : { hardware: state.hardware }),
+    ...(hardware === undefined ? {} : { hardware }),
     ...(load === undefined || state.phase !== "up" ? {} : { load }),
     sshHostKey: node.sshHostKey.publicKey.trim(),
     machineId: node.machineId,

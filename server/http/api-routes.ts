@@ -23,6 +23,7 @@ import {
 } from "./api-schemas.ts";
 import { checked } from "./checked.ts";
 import { type EventSource, streamEvents } from "./event-stream.ts";
+import { streamList } from "./list-answer.ts";
 import { problemHandler } from "./problem.ts";
 
 /** What the API asks of the rest. */
@@ -32,7 +33,7 @@ export type ApiParts = {
   events: EventSource;
   log: Log;
   status: () => Promise<StatusAnswer>;
-  nodeAnswer: (node: ClusterNode) => NodeAnswer;
+  nodeAnswers: (nodes: readonly ClusterNode[]) => Promise<readonly NodeAnswer[]>;
   leases: () => readonly LeaseAnswer[];
   discovered: () => readonly DiscoveredMachine[];
   images: () => readonly ImageVersion[];
@@ -57,10 +58,10 @@ export function apiApp(parts: ApiParts): Express {
 function readingRoutes(parts: ApiParts): Router {
   const router = Router();
   router.get("/status", async (_, response) => void response.json(await parts.status()));
-  router.get("/nodes", (request, response) => {
+  router.get("/nodes", async (request, response) => {
     const range = queryText(request, "range");
     const nodes = range === undefined ? parts.directory.nodes() : nodesOfRange(range, parts.directory);
-    response.json({ nodes: nodes.map((node) => parts.nodeAnswer(node)) });
+    await streamList(response, "nodes", nodes, parts.nodeAnswers);
   });
   router.get("/groups", (_, response) => void response.json({ groups: parts.directory.groups() }));
   router.get("/leases", (_, response) => void response.json({ leases: parts.leases() }));

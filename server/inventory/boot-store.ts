@@ -10,20 +10,17 @@ import { insertInto, onConflict, type SqlValue, upsertInto } from "./statements.
 import type { Tables } from "./tables.ts";
 
 const addBoot = insertInto("boots", ["id", "mac", "node_id", "started_at_ms"]);
-const addEvent = insertInto("boot_events", [
-  "sequence",
-  "boot_id",
-  "mac",
-  "node_id",
-  "at_ms",
-  "kind",
-  "event",
-]);
-const stateColumns = ["phase", "phase_since_ms", "boot_id", "last_heartbeat_ms", "hardware"] as const;
-/** A node may have been removed since: its state goes with it. */
+const eventColumns = ["sequence", "mac", "node_id", "at_ms", "kind", "event"] as const;
+/** An event goes with its boot, which may have been forgotten since. */
+const addEvent = `insert into boot_events (${eventColumns.join(", ")}, boot_id)
+  select ${eventColumns.map(() => "?").join(", ")}, id from boots where id = ?`;
+const stateColumns = ["phase", "phase_since_ms", "boot_id", "last_heartbeat_ms"] as const;
+/** What is known of a node goes with it. */
 const saveState = `insert into node_states (${stateColumns.join(", ")}, node_id)
   select ${stateColumns.map(() => "?").join(", ")}, id from nodes where id = ?
   ${onConflict("node_id", stateColumns)}`;
+const saveHardware = `insert into node_hardware (hardware, node_id) select ?, id from nodes where id = ?
+  ${onConflict("node_id", ["hardware"])}`;
 const saveMachine = upsertInto("discovered", "mac", [
   "first_seen_ms",
   "last_seen_ms",
@@ -31,9 +28,14 @@ const saveMachine = upsertInto("discovered", "mac", [
   "vendor_class",
   "ip",
 ]);
-/** With their events. */
+const forgetMachine = "delete from discovered where mac = ?";
+/** With their events. What a node booted by the same port before is the node's. */
+const forgetBoots = "delete from boots where mac = ? and node_id is null";
 const forgetOldBoots = `delete from boots where mac = ? and id <=
   (select id from boots where mac = ? order by id desc limit 1 offset ?)`;
+
+/** Rows read at once. */
+const rowsAtOnce = 5000;
 
 /** The tracker's memory in the database. */
 export class BootStore {
@@ -47,54 +49,92 @@ export class BootStore {
   }
 
   async load(): Promise<{
-    states: NodeState[];
-    discovered: DiscoveredMachine[];
-    lastBoots: Boot[];
+    states: { state: NodeState; boot: Boot | undefined }[];
+    discovered: { machine: DiscoveredMachine; boot: Boot | undefined }[];
     lastBootId: number;
     lastSequence: number;
   }> {
     const { db } = this.#database;
-    const [states, discovered, lastBoots, bootId, sequence] = await Promise.all([
-      db.selectFrom("node_states").selectAll().execute(),
-      db.selectFrom("discovered").selectAll().orderBy("first_seen_ms").execute(),
-      db
-        .selectFrom("boots")
-        .selectAll()
-        .where("id", "in", (query) =>
-          query
-            .selectFrom("boots")
-            .select((column) => column.fn.max("id").as("id"))
-            .groupBy("mac"),
-        )
-        .execute(),
-      db
-        .selectFrom("boots")
-        .select((column) => column.fn.max("id").as("last"))
-        .executeTakeFirst(),
-      db
-        .selectFrom("boot_events")
-        .select((column) => column.fn.max("sequence").as("last"))
-        .executeTakeFirst(),
-    ]);
+    const lastOf = async (table: "boots" | "boot_events", column: "id" | "sequence"): Promise<number> => {
+      const row = await db
+        .selectFrom(table)
+        .select((each) => each.fn.max<number | null>(column).as("last"))
+        .executeTakeFirst();
+      return row?.last ?? 0;
+    };
     return {
-      states: states.map(stateFromRow),
-      discovered: discovered.map(machineFromRow),
-      lastBoots: lastBoots.map(bootFromRow),
-      lastBootId: bootId?.last ?? 0,
-      lastSequence: sequence?.last ?? 0,
+      states: await this.#states(),
+      discovered: await this.#discovered(),
+      lastBootId: await lastOf("boots", "id"),
+      lastSequence: await lastOf("boot_events", "sequence"),
     };
   }
 
   /** One commit. */
   async save(batch: TrackerBatch): Promise<void> {
-    const macs = [...new Set(batch.boots.map((boot) => boot.mac))];
+    const begun = batch.events.flatMap((event) => event.begun ?? []);
+    const macs = new Set(begun.map((boot) => boot.mac));
+    const forgotten = batch.forgotten.map((mac) => [mac]);
     await this.#database.write([
-      { sql: addBoot, rows: batch.boots.map(bootRow) },
+      { sql: addBoot, rows: begun.map(bootRow) },
       { sql: addEvent, rows: batch.events.map(eventRow) },
-      { sql: forgetOldBoots, rows: macs.map((mac) => [mac, mac, this.#bootsKept()]) },
+      { sql: forgetOldBoots, rows: [...macs].map((mac) => [mac, mac, this.#bootsKept()]) },
       { sql: saveState, rows: batch.states.map(stateRow) },
+      { sql: saveHardware, rows: batch.hardware.map(([id, hardware]) => [JSON.stringify(hardware), id]) },
       { sql: saveMachine, rows: batch.discovered.map(machineRow) },
+      { sql: forgetMachine, rows: forgotten },
+      { sql: forgetBoots, rows: forgotten },
     ]);
+  }
+
+  /** What nodes last reported to be made of, by their numbers. */
+  async hardwareOf(nodeIds: readonly number[]): Promise<Map<number, Hardware>> {
+    const found = new Map<number, Hardware>();
+    for (let at = 0; at < nodeIds.length; at += rowsAtOnce) {
+      const rows = await this.#database.db
+        .selectFrom("node_hardware")
+        .selectAll()
+        .where("node_id", "in", nodeIds.slice(at, at + rowsAtOnce))
+        .execute();
+      for (const row of rows) found.set(row.node_id, JSON.parse(row.hardware) as Hardware);
+    }
+    return found;
+  }
+
+  async #states(): Promise<{ state: NodeState; boot: Boot | undefined }[]> {
+    const states: { state: NodeState; boot: Boot | undefined }[] = [];
+    for (let last = 0; ;) {
+      const rows = await this.#database.db
+        .selectFrom("node_states")
+        .leftJoin("boots", "boots.id", "node_states.boot_id")
+        .selectAll("node_states")
+        .select(["boots.mac", "boots.started_at_ms"])
+        .where("node_states.node_id", ">", last)
+        .orderBy("node_states.node_id")
+        .limit(rowsAtOnce)
+        .execute();
+      for (const row of rows) states.push({ state: stateFromRow(row), boot: bootOf(row, row.node_id) });
+      if (rows.length < rowsAtOnce) return states;
+      last = rows.at(-1)?.node_id ?? last;
+    }
+  }
+
+  async #discovered(): Promise<{ machine: DiscoveredMachine; boot: Boot | undefined }[]> {
+    const rows = await this.#database.db
+      .selectFrom("discovered")
+      .leftJoin("boots", (join) =>
+        join.on("boots.node_id", "is", null).on("boots.id", "=", (query) =>
+          query
+            .selectFrom("boots as last")
+            .select((each) => each.fn.max("last.id").as("id"))
+            .whereRef("last.mac", "=", "discovered.mac"),
+        ),
+      )
+      .selectAll("discovered")
+      .select(["boots.id as boot_id", "boots.started_at_ms"])
+      .orderBy("last_seen_ms")
+      .execute();
+    return rows.map((row) => ({ machine: machineFromRow(row), boot: bootOf(row, undefined) }));
   }
 
   /** Events of one boot, oldest first. */
@@ -126,18 +166,11 @@ function bootRow(boot: Boot): SqlValue[] {
 }
 
 function eventRow({ sequence, bootId, nodeId, event }: RecordedEvent): SqlValue[] {
-  return [sequence, bootId, event.mac, nodeId ?? null, event.atMs, event.kind, JSON.stringify(event)];
+  return [sequence, event.mac, nodeId ?? null, event.atMs, event.kind, JSON.stringify(event), bootId];
 }
 
 function stateRow(state: NodeState): SqlValue[] {
-  return [
-    state.phase,
-    state.phaseSinceMs,
-    state.bootId ?? null,
-    state.lastHeartbeatMs ?? null,
-    state.hardware === undefined ? null : JSON.stringify(state.hardware),
-    state.nodeId,
-  ];
+  return [state.phase, state.phaseSinceMs, state.bootId ?? null, state.lastHeartbeatMs ?? null, state.nodeId];
 }
 
 function machineRow(machine: DiscoveredMachine): SqlValue[] {
@@ -156,10 +189,19 @@ function stateFromRow(row: Tables["node_states"]): NodeState {
     nodeId: row.node_id,
     phase: row.phase as Phase,
     phaseSinceMs: row.phase_since_ms,
-    ...(row.boot_id === null ? {} : { bootId: row.boot_id }),
-    ...(row.last_heartbeat_ms === null ? {} : { lastHeartbeatMs: row.last_heartbeat_ms }),
-    ...(row.hardware === null ? {} : { hardware: JSON.parse(row.hardware) as Hardware }),
+    bootId: row.boot_id ?? undefined,
+    lastHeartbeatMs: row.last_heartbeat_ms ?? undefined,
   };
+}
+
+/** The boot of a row that was joined with one, or with none. */
+function bootOf(
+  row: { boot_id: number | null; mac: string | null; started_at_ms: number | null },
+  nodeId: number | undefined,
+): Boot | undefined {
+  const { boot_id: id, mac, started_at_ms: startedAtMs } = row;
+  if (id === null || mac === null || startedAtMs === null) return undefined;
+  return { id, mac: mac as Mac, nodeId, startedAtMs };
 }
 
 function machineFromRow(row: Tables["discovered"]): DiscoveredMachine {
@@ -170,15 +212,6 @@ function machineFromRow(row: Tables["discovered"]): DiscoveredMachine {
     ...(row.firmware === null ? {} : { firmware: row.firmware }),
     ...(row.vendor_class === null ? {} : { vendorClass: row.vendor_class }),
     ...(row.ip === null ? {} : { ip: row.ip as Ipv4 }),
-  };
-}
-
-function bootFromRow(row: Tables["boots"]): Boot {
-  return {
-    id: row.id,
-    mac: row.mac as Mac,
-    startedAtMs: row.started_at_ms,
-    ...(row.node_id === null ? {} : { nodeId: row.node_id }),
   };
 }
 

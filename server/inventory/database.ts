@@ -6,6 +6,7 @@ import { Migrator } from "kysely/migration";
 import { AppError, messageOf } from "../lib/errors.ts";
 import * as init from "./migrations/0001-init.ts";
 import * as largeClusters from "./migrations/0002-large-clusters.ts";
+import * as hardwareApart from "./migrations/0003-hardware-apart.ts";
 import { DurableWriter } from "./durable-writer.ts";
 import { sqliteDialect } from "./sqlite-dialect.ts";
 import type { Write } from "./statements.ts";
@@ -119,7 +120,11 @@ function lockHolder(file: string): string | undefined {
 }
 
 async function migrate(db: Kysely<Tables>): Promise<void> {
-  const migrations = { "0001-init": init, "0002-large-clusters": largeClusters };
+  const migrations = {
+    "0001-init": init,
+    "0002-large-clusters": largeClusters,
+    "0003-hardware-apart": hardwareApart,
+  };
   const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } });
   const { error } = await migrator.migrateToLatest();
   if (error !== undefined) {

@@ -50,8 +50,9 @@ export type Tables = {
     phase_since_ms: number;
     boot_id: number | null;
     last_heartbeat_ms: number | null;
-    hardware: string | null;
   };
+  /** JSON: Hardware. Apart from the states, which are read at the start and written all the time. */
+  node_hardware: { node_id: number; hardware: string };
   node_secrets: {
     node_id: number;
     /** Names the boot in its URLs; the boot token is derived from it. */

@@ -1,79 +1,93 @@
-import { lostAfterMs, type Load, type NodeReport } from "../../agent/contract.ts";
+import { type Hardware, lostAfterMs, type Load, type NodeReport } from "../../agent/contract.ts";
 import type { Clock } from "../lib/clock.ts";
-import { messageOf } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import type { Mac } from "../lib/mac.ts";
 import type { BootEvent, Subject } from "../model/boot-event.ts";
 import type { Boot, NodeState, RecordedEvent, TrackerBatch } from "../model/boot-record.ts";
 import type { Directory } from "../model/directory.ts";
 import type { ClusterNode, DiscoveredMachine } from "../model/node.ts";
-import { nextPhase, type Phase } from "../model/phase.ts";
-import { beginsBoot } from "./boot-boundary.ts";
+import type { Phase } from "../model/phase.ts";
 import { Bus } from "./bus.ts";
+import { HeardOrder } from "./heard-order.ts";
+import { Journal } from "./journal.ts";
+import { isWithinRate, newStanding, type Standing, type Step, stepOf } from "./standing.ts";
+import { type Stranger, type StrangerLimits, Strangers } from "./strangers.ts";
 
 /** What the tracker needs of the database. */
 export type TrackerStore = {
   load: () => Promise<{
-    states: NodeState[];
-    discovered: DiscoveredMachine[];
-    lastBoots: Boot[];
+    /** With the boot each node is in. */
+    states: { state: NodeState; boot: Boot | undefined }[];
+    /** With the last boot of each, in the order last seen. */
+    discovered: { machine: DiscoveredMachine; boot: Boot | undefined }[];
     lastBootId: number;
     lastSequence: number;
   }>;
   save: (batch: TrackerBatch) => Promise<void>;
+  hardwareOf: (nodeIds: readonly number[]) => Promise<Map<number, Hardware>>;
 };
 
-export type TrackerParts = { directory: Directory; store: TrackerStore; clock: Clock; log: Log };
+export type TrackerParts = {
+  directory: Directory;
+  store: TrackerStore;
+  clock: Clock;
+  log: Log;
+  strangerLimits?: StrangerLimits;
+};
 
-/** A machine's place: its phase and the boot it is in. */
-type Standing = { phase: Phase; phaseSinceMs: number; boot?: Boot };
+type NodeStanding = Standing & { lastHeartbeatMs: number | undefined; load: Load | undefined };
 
 /** How often what has gathered is written, and how often silence is looked for. */
 const writeEveryMs = 100;
 const lookEveryMs = 500;
 /** A heartbeat alone is written this seldom: it is only shown. */
-const heartbeatWriteMs = 30_000;
-/** Bound on what waits while the disk is full. */
-const queueLimit = 100_000;
+const heartbeatWriteMs = 300_000;
+/** Nodes that were removed are looked for this seldom. */
+const sweepEveryMs = 600_000;
 
 /** What is happening to each machine: the only writer of phases. `record` never waits; writing follows in batches. */
 export class Tracker {
   readonly #parts: TrackerParts;
   readonly #bus = new Bus<RecordedEvent>();
-  readonly #states = new Map<number, NodeState>();
-  readonly #loads = new Map<number, Load>();
-  /** Boots by port: a machine that is not in the inventory has no other name. */
-  readonly #standings = new Map<Mac, Standing>();
-  readonly #nodeBoots = new Map<number, Boot>();
-  readonly #discovered = new Map<Mac, DiscoveredMachine>();
+  readonly #nodes = new Map<number, NodeStanding>();
+  /** By port: a machine that is not in the inventory has no other name. */
+  readonly #strangers: Strangers;
+  /** The nodes that are up. */
+  readonly #heard = new HeardOrder();
+  readonly #journal: Journal;
   #listensSinceMs = 0;
+  #sweptMs = 0;
   #bootId = 0;
   #sequence = 0;
-  #queue: { boots: Boot[]; events: RecordedEvent[] } = { boots: [], events: [] };
-  readonly #dirtyStates = new Set<number>();
-  readonly #dirtyMachines = new Set<Mac>();
-  #writing: Promise<void> | undefined;
   #timers: NodeJS.Timeout[] = [];
 
   constructor(parts: TrackerParts) {
     this.#parts = parts;
+    this.#strangers = new Strangers(parts.strangerLimits);
+    this.#journal = new Journal({
+      save: (batch) => parts.store.save(batch),
+      state: (nodeId) => this.#stateOf(nodeId),
+      machine: (mac) => this.#strangers.get(mac)?.machine,
+      log: parts.log,
+    });
   }
 
   async load(): Promise<void> {
     const loaded = await this.#parts.store.load();
     this.#listensSinceMs = this.#parts.clock.nowMs();
+    this.#sweptMs = this.#listensSinceMs;
     this.#bootId = loaded.lastBootId;
     this.#sequence = loaded.lastSequence;
-    for (const machine of loaded.discovered) this.#discovered.set(machine.mac, machine);
-    const boots = new Map(loaded.lastBoots.map((boot) => [boot.id, boot]));
-    for (const boot of loaded.lastBoots) {
-      if (boot.nodeId === undefined)
-        this.#standings.set(boot.mac, { phase: "offered", phaseSinceMs: boot.startedAtMs, boot });
+    for (const { machine, boot } of loaded.discovered) {
+      const standing = { ...newStanding(boot?.startedAtMs ?? machine.firstSeenMs), boot, machine };
+      if (boot !== undefined) standing.phase = "offered";
+      this.#remember(standing);
     }
-    for (const state of loaded.states) {
-      this.#states.set(state.nodeId, state);
-      const boot = state.bootId === undefined ? undefined : boots.get(state.bootId);
-      if (boot !== undefined) this.#nodeBoots.set(state.nodeId, boot);
+    for (const { state, boot } of loaded.states) {
+      const { nodeId, phase, phaseSinceMs, lastHeartbeatMs } = state;
+      const standing = { ...newStanding(phaseSinceMs), phase, boot, lastHeartbeatMs, load: undefined };
+      this.#nodes.set(nodeId, standing);
+      if (phase === "up") this.#heard.hear(nodeId, this.#listensSinceMs);
     }
   }
 
@@ -86,84 +100,72 @@ export class Tracker {
 
   async stop(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
-    for (const id of this.#states.keys()) this.#dirtyStates.add(id);
+    for (const [id, { phase }] of this.#nodes) if (phase === "up") this.#journal.state(id);
     await this.flush();
   }
 
   /** Takes in what a server saw. */
   record = (event: BootEvent): void => {
-    const node = this.#nodeOf(event);
-    if (node === undefined) this.#noteMachine(event);
-    const before = this.#standing(event.mac, node);
-    const begins = beginsBoot(before.phase, event);
-    if (!begins && before.boot === undefined && (event.kind === "offered" || node === undefined)) return; // a running system that renews its address
-    const boot = begins || before.boot === undefined ? this.#beginBoot(event, node) : before.boot;
-    const ownPhase = event.kind === "offered" && event.client === "system";
-    const phase = ownPhase ? before.phase : nextPhase(begins ? "new" : before.phase, event.kind);
-    const phaseSinceMs = phase === before.phase && !begins ? before.phaseSinceMs : event.atMs;
-    this.#setStanding(event.mac, node, { phase, phaseSinceMs, boot });
-    this.#sequence += 1;
-    const recorded: RecordedEvent = {
-      sequence: this.#sequence,
-      bootId: boot.id,
-      event,
-      ...(node === undefined ? {} : { nodeId: node.id }),
-    };
-    if (this.#queue.events.length < queueLimit) this.#queue.events.push(recorded);
-    this.#bus.publish(recorded);
+    const { directory } = this.#parts;
+    const node = event.nodeId === undefined ? directory.byMac(event.mac) : directory.byId(event.nodeId);
+    if (node === undefined) this.#recordStranger(event);
+    else this.#recordNode(event, node);
   };
 
   /** A node's own word that it lives, with its load. */
   heartbeat(node: ClusterNode, report: NodeReport): void {
     const nowMs = this.#parts.clock.nowMs();
-    const state = this.stateOf(node);
     const subject = this.subjectOf(node);
-    if (subject !== undefined && state.phase === "lost")
+    const standing = this.#standingOf(node);
+    if (subject !== undefined && standing.phase === "lost") {
       this.record({ kind: "returned", ...subject, atMs: nowMs });
-    else if (subject !== undefined && state.phase !== "up" && state.phase !== "down") {
+    } else if (subject !== undefined && standing.phase !== "up" && standing.phase !== "down") {
       this.record({ kind: "up", ...subject, atMs: nowMs, uptimeSeconds: report.uptimeSeconds });
     }
-    const after = this.stateOf(node);
-    if (report.hardware !== undefined || nowMs - (state.lastHeartbeatMs ?? 0) > heartbeatWriteMs)
-      this.#dirtyStates.add(node.id);
-    this.#states.set(node.id, {
-      ...after,
-      lastHeartbeatMs: nowMs,
-      ...(report.hardware === undefined ? {} : { hardware: report.hardware }),
-    });
-    this.#loads.set(node.id, report.load);
+    if (nowMs - (standing.lastHeartbeatMs ?? 0) > heartbeatWriteMs) this.#journal.state(node.id);
+    if (report.hardware !== undefined) this.#journal.hardware(node.id, report.hardware);
+    standing.lastHeartbeatMs = nowMs;
+    standing.load = report.load;
+    if (standing.phase === "up") this.#heard.hear(node.id, nowMs);
   }
 
   /** Declares nodes lost that were up and have been silent for too long. */
   lookForSilence(): void {
     const nowMs = this.#parts.clock.nowMs();
-    for (const node of this.#parts.directory.nodes()) {
-      const state = this.#states.get(node.id);
-      if (state?.phase !== "up") continue;
-      // A head that was away has heard no heartbeat either: every node gets the full time to be heard again.
-      const silentMs = nowMs - Math.max(state.lastHeartbeatMs ?? state.phaseSinceMs, this.#listensSinceMs);
-      const subject = this.subjectOf(node);
-      if (silentMs >= lostAfterMs && subject !== undefined)
-        this.record({ kind: "lost", ...subject, atMs: nowMs, silentMs });
+    for (const nodeId of this.#heard.silentSince(nowMs - lostAfterMs)) {
+      const node = this.#parts.directory.byId(nodeId);
+      const subject = node === undefined ? undefined : this.subjectOf(node);
+      const silentMs = nowMs - (this.#heard.heardMs(nodeId) ?? nowMs);
+      if (subject === undefined) this.#heard.forget(nodeId);
+      else this.record({ kind: "lost", ...subject, atMs: nowMs, silentMs });
     }
+    if (Math.abs(nowMs - this.#sweptMs) >= sweepEveryMs) this.#sweep(nowMs);
   }
 
   stateOf(node: ClusterNode): NodeState {
-    return this.#states.get(node.id) ?? { nodeId: node.id, phase: "new", phaseSinceMs: node.addedAtMs };
+    return this.#stateOf(node.id) ?? { nodeId: node.id, phase: "new", phaseSinceMs: node.addedAtMs };
   }
 
   loadOf(node: ClusterNode): Load | undefined {
-    return this.#loads.get(node.id);
+    return this.#nodes.get(node.id)?.load;
+  }
+
+  /** What nodes last reported to be made of, by their numbers. Kept in the database: it is only shown. */
+  async hardwareOf(nodeIds: readonly number[]): Promise<Map<number, Hardware>> {
+    await this.flush();
+    return this.#parts.store.hardwareOf(nodeIds);
   }
 
   /** The last boot of a node, or of a machine that is none's. */
   lastBootOf(subject: ClusterNode | Mac): Boot | undefined {
-    return typeof subject === "string" ? this.#standings.get(subject)?.boot : this.#nodeBoots.get(subject.id);
+    return typeof subject === "string"
+      ? this.#strangers.get(subject)?.boot
+      : this.#nodes.get(subject.id)?.boot;
   }
 
   /** The node under the port it booted by last, else under its first; undefined while it has neither. */
   subjectOf(node: ClusterNode): Subject | undefined {
-    const booted = this.#nodeBoots.get(node.id)?.mac;
+    const booted = this.#nodes.get(node.id)?.boot?.mac;
     const owner = booted === undefined ? undefined : this.#parts.directory.byMac(booted);
     // A port that is nobody's: the machine is known by something else. One that is another node's by now does not count.
     const mac = owner === undefined || owner.id === node.id ? (booted ?? node.macs[0]) : node.macs[0];
@@ -171,14 +173,16 @@ export class Tracker {
   }
 
   phaseOfMachine(mac: Mac): Phase {
-    return this.#standings.get(mac)?.phase ?? "new";
+    return this.#strangers.get(mac)?.phase ?? "new";
   }
 
   /** Machines that asked for a boot and are in no node's ports, in the order first seen. */
   discovered(): DiscoveredMachine[] {
-    return [...this.#discovered.values()].filter(
-      (machine) => this.#parts.directory.byMac(machine.mac) === undefined,
-    );
+    const { directory } = this.#parts;
+    return [...this.#strangers.values()]
+      .map(({ machine }) => machine)
+      .filter((machine) => directory.byMac(machine.mac) === undefined)
+      .sort((one, other) => one.firstSeenMs - other.firstSeenMs);
   }
 
   subscribe(listener: (event: RecordedEvent) => void): () => void {
@@ -186,84 +190,87 @@ export class Tracker {
   }
 
   /** Resolves when all that was recorded before the call is on the disk, or could not be written now. */
-  async flush(): Promise<void> {
-    while (this.#writing !== undefined) await this.#writing;
-    const { boots, events } = this.#queue;
-    const states = [...this.#dirtyStates].flatMap((id) => this.#states.get(id) ?? []);
-    const discovered = [...this.#dirtyMachines].flatMap((mac) => this.#discovered.get(mac) ?? []);
-    if (boots.length + events.length + states.length + discovered.length === 0) return;
-    this.#queue = { boots: [], events: [] };
-    this.#dirtyStates.clear();
-    this.#dirtyMachines.clear();
-    this.#writing = this.#parts.store
-      .save({ boots, events, states, discovered })
-      .catch((error: unknown) => {
-        this.#parts.log.error(
-          { error: messageOf(error), events: events.length },
-          "boot events could not be written, trying again",
-        );
-        this.#queue = { boots: [...boots, ...this.#queue.boots], events: [...events, ...this.#queue.events] };
-        for (const state of states) this.#dirtyStates.add(state.nodeId);
-        for (const machine of discovered) this.#dirtyMachines.add(machine.mac);
-      })
-      .finally(() => {
-        this.#writing = undefined;
-      });
-    await this.#writing;
+  flush(): Promise<void> {
+    return this.#journal.flush();
   }
 
-  #nodeOf({ mac, nodeId }: Subject): ClusterNode | undefined {
-    const { directory } = this.#parts;
-    return nodeId === undefined ? directory.byMac(mac) : directory.byId(nodeId);
+  #recordNode(event: BootEvent, node: ClusterNode): void {
+    const standing = this.#standingOf(node);
+    const step = stepOf(standing, event);
+    // A running system that renews its address.
+    if (!step.begins && standing.boot === undefined && event.kind === "offered") return;
+    if (!isWithinRate(standing, event, step)) return;
+    this.#advance(standing, event, step, node.id);
+    if (standing.phase !== "up") this.#heard.forget(node.id);
+    else if (this.#heard.heardMs(node.id) === undefined) this.#heard.hear(node.id, event.atMs);
+    this.#journal.state(node.id);
   }
 
-  #standing(mac: Mac, node: ClusterNode | undefined): Standing {
-    if (node === undefined) return this.#standings.get(mac) ?? { phase: "new", phaseSinceMs: 0 };
-    const { phase, phaseSinceMs } = this.stateOf(node);
-    const boot = this.#nodeBoots.get(node.id);
-    return { phase, phaseSinceMs, ...(boot === undefined ? {} : { boot }) };
+  #recordStranger(event: BootEvent): void {
+    const known = this.#strangers.get(event.mac);
+    const standing = known ?? newStanding(event.atMs);
+    const step = stepOf(standing, event);
+    if (!step.begins && standing.boot === undefined) return;
+    if (known === undefined && !this.#strangers.admits(event.atMs)) return;
+    if (!isWithinRate(standing, event, step)) return;
+    this.#advance(standing, event, step, undefined);
+    this.#remember(Object.assign(standing, { machine: machineSeen(known?.machine, event) }));
+    this.#journal.machine(event.mac);
   }
 
-  #setStanding(mac: Mac, node: ClusterNode | undefined, standing: Standing & { boot: Boot }): void {
-    if (node === undefined) {
-      this.#standings.set(mac, standing);
-      return;
+  #advance(standing: Standing, event: BootEvent, step: Step, nodeId: number | undefined): void {
+    let begun: Boot | undefined;
+    if (step.begins || standing.boot === undefined) {
+      this.#bootId += 1;
+      begun = { id: this.#bootId, mac: event.mac, startedAtMs: event.atMs, nodeId };
+      standing.boot = begun;
+      standing.events = 0;
     }
-    this.#nodeBoots.set(node.id, standing.boot);
-    this.#states.set(node.id, {
-      ...this.stateOf(node),
-      phase: standing.phase,
-      phaseSinceMs: standing.phaseSinceMs,
-      bootId: standing.boot.id,
-    });
-    this.#dirtyStates.add(node.id);
+    standing.phase = step.phase;
+    standing.phaseSinceMs = step.phaseSinceMs;
+    standing.events += 1;
+    this.#sequence += 1;
+    const recorded = { sequence: this.#sequence, bootId: standing.boot?.id ?? 0, nodeId, event, begun };
+    this.#journal.event(recorded);
+    this.#bus.publish(recorded);
   }
 
-  #beginBoot(event: BootEvent, node: ClusterNode | undefined): Boot {
-    this.#bootId += 1;
-    const boot: Boot = {
-      id: this.#bootId,
-      mac: event.mac,
-      startedAtMs: event.atMs,
-      ...(node === undefined ? {} : { nodeId: node.id }),
-    };
-    this.#queue.boots.push(boot);
-    return boot;
+  #remember(stranger: Stranger): void {
+    for (const mac of this.#strangers.seen(stranger)) this.#journal.forget(mac);
   }
 
-  #noteMachine(event: BootEvent): void {
-    const known = this.#discovered.get(event.mac);
-    const asksForBoot = event.kind === "script" || (event.kind === "offered" && event.client !== "system");
-    if (!asksForBoot) return;
-    this.#discovered.set(event.mac, {
-      ...(known ?? { mac: event.mac, firstSeenMs: event.atMs }),
-      lastSeenMs: event.atMs,
-      ...(event.kind === "offered" ? { firmware: event.firmware } : {}),
-      ...(event.kind === "offered" && event.ip !== undefined ? { ip: event.ip } : {}),
-      ...(event.kind === "offered" && event.vendorClass !== undefined
-        ? { vendorClass: event.vendorClass }
-        : {}),
-    });
-    this.#dirtyMachines.add(event.mac);
+  #standingOf(node: ClusterNode): NodeStanding {
+    let standing = this.#nodes.get(node.id);
+    if (standing === undefined) {
+      standing = { ...newStanding(node.addedAtMs), lastHeartbeatMs: undefined, load: undefined };
+      this.#nodes.set(node.id, standing);
+    }
+    return standing;
   }
+
+  #stateOf(nodeId: number): NodeState | undefined {
+    const standing = this.#nodes.get(nodeId);
+    if (standing === undefined) return undefined;
+    const { phase, phaseSinceMs, boot, lastHeartbeatMs } = standing;
+    return { nodeId, phase, phaseSinceMs, bootId: boot?.id, lastHeartbeatMs };
+  }
+
+  #sweep(nowMs: number): void {
+    this.#sweptMs = nowMs;
+    for (const nodeId of this.#nodes.keys()) {
+      if (this.#parts.directory.byId(nodeId) === undefined) this.#nodes.delete(nodeId);
+    }
+  }
+}
+
+function machineSeen(known: DiscoveredMachine | undefined, event: BootEvent): DiscoveredMachine {
+  const machine = { ...(known ?? { mac: event.mac, firstSeenMs: event.atMs }), lastSeenMs: event.atMs };
+  if (event.kind !== "offered" || event.client === "system") return machine;
+  const { firmware, ip, vendorClass } = event;
+  return {
+    ...machine,
+    firmware,
+    ...(ip === undefined ? {} : { ip }),
+    ...(vendorClass === undefined ? {} : { vendorClass }),
+  };
 }
