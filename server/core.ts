@@ -85,6 +85,7 @@ async function compose(config: Config, database: Database, log: Log): Promise<Co
   const catalog = createImageCatalog(config.imageStore);
   const bootStore = new BootStore(database, { bootsKept: () => bootsKept(directory.count()) });
   const leaseStore = new LeaseStore(database);
+  const nodeStore = new NodeStore(database);
   const tracker = new Tracker({ directory, store: bootStore, clock, log });
   const credentials = new Credentials(new SecretStore(database), (error) =>
     log.error({ error: messageOf(error) }, "the numbers of boots could not be written, trying again"),
@@ -111,7 +112,7 @@ async function compose(config: Config, database: Database, log: Log): Promise<Co
     },
   });
   const inventory = new Inventory({
-    store: new NodeStore(database),
+    store: nodeStore,
     directory,
     isUp: (node) => tracker.stateOf(node).phase === "up",
     view: () => ({
@@ -132,6 +133,7 @@ async function compose(config: Config, database: Database, log: Log): Promise<Co
     agent ??= bundleAgent();
     return overlayFiles(nodeTemplates, {
       node,
+      sshHostKey: await nodeStore.sshHostKey(node.id),
       nodes: directory.nodes(),
       head: { name: headName(), address: config.address, domain: config.domain, url: urls.base },
       authorizedKeys: config.authorizedKeys,

@@ -29,7 +29,7 @@ export function nodeAnswer(node: ClusterNode, { state, load, hardware, plan }: N
     ...(state.lastHeartbeatMs === undefined ? {} : { lastHeartbeatMs: state.lastHeartbeatMs }),
     ...(hardware === undefined ? {} : { hardware }),
     ...(load === undefined || state.phase !== "up" ? {} : { load }),
-    sshHostKey: node.sshHostKey.publicKey.trim(),
+    sshHostKey: node.sshPublicKey.trim(),
     machineId: node.machineId,
     addedAtMs: node.addedAtMs,
   };

@@ -10,7 +10,7 @@ import { nodesOfRange } from "../model/node-lookup.ts";
 import { foldNames } from "../model/node-range.ts";
 import { type ClusterNode, type Group, isNodeName } from "../model/node.ts";
 import type { LiveDirectory } from "./live-directory.ts";
-import { checkKernelArguments, checkUnique, checkIps, Faults } from "./node-values.ts";
+import { checkKernelArguments, checkIps, Faults } from "./node-values.ts";
 import type { NodeStore } from "./node-store.ts";
 import { planAdd, planSet, type PlanView } from "./plan.ts";
 
@@ -42,7 +42,6 @@ export class Inventory {
     const faults = new Faults();
     for (const node of nodes)
       checkIps(`pool, address or subnet: node ${node.name}`, [node.ip], this.#parts.view().site, faults);
-    checkUnique([], nodes, faults);
     faults.check("the configuration does not fit the nodes of the inventory");
   }
 
@@ -85,14 +84,14 @@ export class Inventory {
   removeNodes(request: RemoveNodesRequest): Promise<ChangeAnswer> {
     return this.#inTurn(async () => {
       const nodes = nodesOfRange(request.range, this.#parts.directory);
-      const kept = request.force === true ? [] : nodes.filter((node) => this.#parts.isUp(node));
-      const removed = nodes.filter((node) => !kept.includes(node));
+      const kept = new Set(request.force === true ? [] : nodes.filter((node) => this.#parts.isUp(node)));
+      const removed = nodes.filter((node) => !kept.has(node));
       const removedIds = removed.map((node) => node.id);
       if (request.dryRun !== true && removed.length > 0) {
         await this.#parts.store.apply({ removedIds });
         this.#parts.directory.apply([], removedIds);
       }
-      const failed = kept.map((node) => ({
+      const failed = [...kept].map((node) => ({
         name: node.name,
         message: "is up: shut it down first, or use --force",
       }));

@@ -1,12 +1,15 @@
 import type { Ipv4 } from "../lib/ipv4.ts";
 import type { Mac } from "../lib/mac.ts";
-import type { ClusterNode, Group } from "../model/node.ts";
+import type { ClusterNode, Group, SshHostKey } from "../model/node.ts";
 import type { Database } from "./database.ts";
 import { insertInto, onConflict, type SqlValue, type Write } from "./statements.ts";
 import type { Tables } from "./tables.ts";
 
 /** A node before the database has numbered it. */
-export type NewNode = Omit<ClusterNode, "id">;
+export type NewNode = Omit<ClusterNode, "id" | "sshPublicKey"> & { sshHostKey: SshHostKey };
+
+/** What can be set of a node. */
+type Settings = Omit<NewNode, "machineId" | "sshHostKey" | "addedAtMs">;
 
 /** Everything one command changes: all of it is committed, or none. */
 export type InventoryChange = {
@@ -18,7 +21,7 @@ export type InventoryChange = {
   removedGroup?: string;
 };
 
-/** What can be set of a node; its keys and its machine id are made once. */
+/** Its keys and its machine id are made once. */
 const settingColumns = ["name", "ip", "image", "kernel_arguments"] as const;
 
 const addNode = `${insertInto("nodes", [
@@ -81,14 +84,28 @@ export class NodeStore {
       ...listWrites([...updated, ...added]),
     ]);
     const ids = returned.flat() as { id: number }[];
-    return added.map((node, index) => ({ ...node, id: ids[index]?.id ?? Number.NaN }));
+    return added.map(({ sshHostKey, ...node }, index) => ({
+      ...node,
+      id: ids[index]?.id ?? Number.NaN,
+      sshPublicKey: sshHostKey.publicKey,
+    }));
+  }
+
+  /** @throws when the node has been removed */
+  async sshHostKey(nodeId: number): Promise<SshHostKey> {
+    const row = await this.#database.db
+      .selectFrom("nodes")
+      .select(["ssh_private_key", "ssh_public_key"])
+      .where("id", "=", nodeId)
+      .executeTakeFirstOrThrow();
+    return { privateKey: row.ssh_private_key, publicKey: row.ssh_public_key };
   }
 
   async #loadAfter(last: number, shared: Shared): Promise<ClusterNode[]> {
     const { db } = this.#database;
     const rows = await db
       .selectFrom("nodes")
-      .selectAll()
+      .select(["id", ...settingColumns, "machine_id", "ssh_public_key", "added_at_ms"])
       .where("id", ">", last)
       .orderBy("id")
       .limit(rowsAtOnce)
@@ -121,7 +138,7 @@ export class NodeStore {
       ...(row.image === null ? {} : { image: shared.text(row.image) }),
       kernelArguments: shared.parsed(row.kernel_arguments),
       machineId: row.machine_id,
-      sshHostKey: { privateKey: row.ssh_private_key, publicKey: row.ssh_public_key },
+      sshPublicKey: row.ssh_public_key,
       addedAtMs: row.added_at_ms,
     }));
   }
@@ -150,8 +167,8 @@ class Shared {
   }
 }
 
-function listWrites(nodes: readonly NewNode[]): Write[] {
-  const rowsOf = (node: NewNode, values: readonly string[]): SqlValue[][] =>
+function listWrites(nodes: readonly Settings[]): Write[] {
+  const rowsOf = (node: Settings, values: readonly string[]): SqlValue[][] =>
     values.map((value, position) => [value, position, node.name]);
   return [
     { sql: addPort, rows: nodes.flatMap((node) => rowsOf(node, node.macs)) },
@@ -160,7 +177,7 @@ function listWrites(nodes: readonly NewNode[]): Write[] {
 }
 
 /** The values of `settingColumns`. */
-function settings(node: NewNode): SqlValue[] {
+function settings(node: Settings): SqlValue[] {
   return [node.name, node.ip, node.image ?? null, JSON.stringify(node.kernelArguments)];
 }
 

@@ -8,6 +8,7 @@ import {
   type Subnet,
 } from "../lib/ipv4.ts";
 import { type Mac, nextMac, parseMac } from "../lib/mac.ts";
+import type { Directory } from "../model/directory.ts";
 import { type Network, networkOf, onWireOf, poolOf, subnetsText } from "../model/network.ts";
 import { foldNames } from "../model/node-range.ts";
 import type { ClusterNode } from "../model/node.ts";
@@ -20,10 +21,13 @@ type SiteNetwork = Pick<Network, "subnet" | "wire" | "pools" | "router">;
 /** Collects faults while a request is read, so that all are reported together. */
 export class Faults {
   readonly list: Fault[] = [];
+  readonly #seen = new Set<string>();
 
   add(place: string, message: string): void {
-    if (!this.list.some((fault) => fault.place === place && fault.message === message))
-      this.list.push({ place, message });
+    const key = `${place}\n${message}`;
+    if (this.#seen.has(key)) return;
+    this.#seen.add(key);
+    this.list.push({ place, message });
   }
 
   /** @throws AppError("invalid") when there are any. */
@@ -159,31 +163,33 @@ function* hostsOf({ base, bits }: Subnet): Generator<Ipv4> {
   for (let offset = 1; offset < 2 ** (32 - bits) - 1; offset += 1) yield ipv4FromNumber(first + offset);
 }
 
-/** Faults of names, ports and addresses that two nodes would share, whether both are new or one is there already. */
+/**
+ * Faults of names, ports and addresses that two nodes would share, whether both are new or one is there already. What
+ * the `replaced` nodes have counts no longer.
+ */
 export function checkUnique(
   nodes: readonly Pick<ClusterNode, "name" | "macs" | "ip">[],
-  others: readonly ClusterNode[],
+  directory: Pick<Directory, "byName" | "byMac" | "byIp">,
+  replaced: ReadonlySet<number>,
   faults: Faults,
 ): void {
-  const owners = new Map<string, string>();
-  const claim = (place: string, kind: string, value: string, name: string): void => {
-    const key = `${kind} ${value}`;
-    const owner = owners.get(key);
-    if (owner === undefined) owners.set(key, name);
-    else if (owner !== name) faults.add(place, `${kind} ${value} of ${name} is ${owner}'s already`);
+  const claims = new Map<string, string>();
+  const kept = (node: ClusterNode | undefined): string | undefined =>
+    node === undefined || replaced.has(node.id) ? undefined : node.name;
+  const claim = (place: string, what: string, name: string, holder: string | undefined): void => {
+    const owner = holder ?? claims.get(what);
+    if (owner === undefined) claims.set(what, name);
+    else if (owner !== name) faults.add(place, `${what} of ${name} is ${owner}'s already`);
   };
-  const names = new Set(others.map((node) => node.name));
-  for (const node of others) {
-    for (const mac of node.macs) claim("--mac", "MAC", mac, node.name);
-    claim("--ip", "address", node.ip, node.name);
-  }
-  const duplicates = nodes.filter((node) => names.has(node.name)).map((node) => node.name);
-  if (duplicates.length > 0) faults.add("name", `there already: ${foldNames(duplicates)}`);
+  const duplicates = new Set(
+    nodes.map((node) => node.name).filter((name) => kept(directory.byName(name)) !== undefined),
+  );
+  if (duplicates.size > 0) faults.add("name", `there already: ${foldNames([...duplicates])}`);
   for (const node of nodes) {
-    if (names.has(node.name)) continue;
+    if (duplicates.has(node.name)) continue;
     if (new Set(node.macs).size < node.macs.length) faults.add("--mac", `${node.name} has a MAC twice`);
-    for (const mac of node.macs) claim("--mac", "MAC", mac, node.name);
-    claim("--ip", "address", node.ip, node.name);
+    for (const mac of node.macs) claim("--mac", `MAC ${mac}`, node.name, kept(directory.byMac(mac)));
+    claim("--ip", `address ${node.ip}`, node.name, kept(directory.byIp(node.ip)));
   }
 }
 

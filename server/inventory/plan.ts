@@ -52,7 +52,7 @@ export function planAdd(request: AddNodesRequest, view: PlanView): NewNode[] {
     sshHostKey: view.makeSshHostKey(),
     addedAtMs: view.nowMs,
   }));
-  if (ips !== undefined) checkUnique(nodes, view.directory.nodes(), faults);
+  if (ips !== undefined) checkUnique(nodes, view.directory, new Set(), faults);
   faults.check(`cannot add ${request.range}`);
   return nodes;
 }
@@ -186,10 +186,10 @@ export function planSet(
     };
     return { before, after };
   });
-  const ids = new Set(nodes.map((node) => node.id));
   checkUnique(
     planned.map((pair) => pair.after),
-    view.directory.nodes().filter((node) => !ids.has(node.id)),
+    view.directory,
+    new Set(nodes.map((node) => node.id)),
     faults,
   );
   faults.check(`cannot set ${request.range}`);

@@ -18,8 +18,8 @@ export type ClusterNode = {
   kernelArguments: readonly string[];
   /** 32 hexadecimal digits (machine-id(5)); the same at every boot. */
   machineId: string;
-  /** Made when the node is added, so that a reboot is not a changed host to ssh. */
-  sshHostKey: SshHostKey;
+  /** Of the host key made when the node is added, so that a reboot is not a changed host to ssh; the private one is not kept in memory. */
+  sshPublicKey: string;
   /** Milliseconds since 1970. */
   addedAtMs: number;
 };

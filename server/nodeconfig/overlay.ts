@@ -60,7 +60,7 @@ export function overlayFiles(templates: Templates, input: OverlayInput): readonl
       const { path, template, place = "root", secret = false, mode = secret ? 0o600 : 0o644 } = row;
       return { place, path, mode, content: Buffer.from(templates.render(template, view)), secret };
     });
-  const { privateKey, publicKey } = input.node.sshHostKey;
+  const { privateKey, publicKey } = input.sshHostKey;
   return [
     ...rendered,
     {

@@ -1,10 +1,11 @@
 import { AppError, type Fault } from "../lib/errors.ts";
 import type { Ipv4 } from "../lib/ipv4.ts";
-import { type ClusterNode, isNodeName } from "../model/node.ts";
+import { type ClusterNode, isNodeName, type SshHostKey } from "../model/node.ts";
 
 /** All that the files of one node depend on. */
 export type OverlayInput = {
   node: ClusterNode;
+  sshHostKey: SshHostKey;
   /** The whole inventory, in the order in which files shall list it. */
   nodes: readonly ClusterNode[];
   head: {
@@ -62,10 +63,10 @@ export function nodeView(input: OverlayInput): NodeView {
     dns,
     authorizedKeys,
     shared: { ...sharedMount, target: sharedTarget },
-    nodes: input.nodes.map(({ name, ip, sshHostKey }) => ({
+    nodes: input.nodes.map(({ name, ip, sshPublicKey }) => ({
       name,
       ip,
-      hostKey: withoutComment(sshHostKey.publicKey),
+      hostKey: withoutComment(sshPublicKey),
     })),
   };
 }
@@ -92,9 +93,9 @@ function inputFaults(input: OverlayInput): readonly Fault[] {
     want(isLine(key), `authorizedKeys.${index}`, "not one line of text");
   }
   want(isNodeName(node.name), "node.name", `no host name: ${node.name}`);
-  for (const { name, sshHostKey } of input.nodes) {
+  for (const { name, sshPublicKey } of input.nodes) {
     want(isNodeName(name), "nodes", `no host name: ${name}`);
-    want(isPublicKey(sshHostKey.publicKey), `${name}.sshHostKey`, "no OpenSSH public key");
+    want(isPublicKey(sshPublicKey), `${name}.sshPublicKey`, "no OpenSSH public key");
   }
   return faults;
 }

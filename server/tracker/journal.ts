@@ -46,9 +46,11 @@ export class Journal {
 
   machine(mac: Mac): void {
     this.#machines.add(mac);
+    this.#forgotten.delete(mac);
   }
 
   forget(mac: Mac): void {
+    this.#machines.delete(mac);
     this.#forgotten.add(mac);
   }
 
@@ -94,8 +96,8 @@ export class Journal {
     for (const [nodeId, hardware] of batch.hardware) {
       if (!this.#hardware.has(nodeId)) this.#hardware.set(nodeId, hardware);
     }
-    for (const { mac } of batch.discovered) this.#machines.add(mac);
-    for (const mac of batch.forgotten) this.#forgotten.add(mac);
+    for (const { mac } of batch.discovered) if (!this.#forgotten.has(mac)) this.#machines.add(mac);
+    for (const mac of batch.forgotten) if (!this.#machines.has(mac)) this.#forgotten.add(mac);
   }
 }
 

@@ -83,7 +83,7 @@ export function nodeOf(name: string, address: string, macs: readonly string[]): 
     groups: [],
     kernelArguments: [],
     machineId: "0".repeat(32),
-    sshHostKey: { privateKey: "", publicKey: "" },
+    sshPublicKey: "",
     addedAtMs: 0,
   };
 }

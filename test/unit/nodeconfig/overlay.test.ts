@@ -8,7 +8,7 @@ import * as fc from "fast-check";
 import { AppError } from "../../../server/lib/errors.ts";
 import type { Ipv4 } from "../../../server/lib/ipv4.ts";
 import type { Mac } from "../../../server/lib/mac.ts";
-import type { ClusterNode } from "../../../server/model/node.ts";
+import type { ClusterNode, SshHostKey } from "../../../server/model/node.ts";
 import { type OverlayFile, overlayArchive, overlayFiles } from "../../../server/nodeconfig/overlay.ts";
 import { encodeSshHostKey } from "../../../server/nodeconfig/ssh-host-key.ts";
 import type { OverlayInput } from "../../../server/nodeconfig/view.ts";
@@ -20,10 +20,18 @@ const goldenDirectory = join(import.meta.dirname, "golden");
 const scratch = mkdtempSync(join(tmpdir(), "overlay-"));
 after(() => rmSync(scratch, { recursive: true }));
 
-function nodeNumber(number: number): ClusterNode {
+function keyNumber(number: number): SshHostKey {
   const bytes = Buffer.alloc(32);
   bytes.writeUInt32BE(number);
-  const name = `n${String(number).padStart(3, "0")}`;
+  return encodeSshHostKey({ seed: bytes, publicKey: bytes }, `root@${nameNumber(number)}`, number);
+}
+
+function nameNumber(number: number): string {
+  return `n${String(number).padStart(3, "0")}`;
+}
+
+function nodeNumber(number: number): ClusterNode {
+  const name = nameNumber(number);
   return {
     id: number,
     name,
@@ -32,7 +40,7 @@ function nodeNumber(number: number): ClusterNode {
     groups: ["compute"],
     kernelArguments: [],
     machineId: number.toString(16).padStart(32, "0"),
-    sshHostKey: encodeSshHostKey({ seed: bytes, publicKey: bytes }, `root@${name}`, number),
+    sshPublicKey: keyNumber(number).publicKey,
     addedAtMs: 0,
   };
 }
@@ -42,6 +50,7 @@ const nodes = [nodeNumber(2), nodeNumber(3), nodeNumber(10)];
 function inputOf(changes: Partial<OverlayInput> = {}): OverlayInput {
   return {
     node: nodes[0] ?? assert.fail(),
+    sshHostKey: keyNumber(2),
     nodes,
     head: { name: "pc1", address: "10.0.1.1" as Ipv4, domain: "rack.example", url: "http://10.0.1.1:8080" },
     authorizedKeys: ["ssh-ed25519 AAAAone admin@desk", 'from="10.0.0.0/8" ssh-rsa AAAAtwo other'],
@@ -85,7 +94,7 @@ describe("files of a node", () => {
 
   it("contain no secret but where it is marked", () => {
     const input = inputOf({ token: "TOKEN-TOKEN" });
-    const privateLine = input.node.sshHostKey.privateKey.split("\n")[2] ?? assert.fail();
+    const privateLine = input.sshHostKey.privateKey.split("\n")[2] ?? assert.fail();
     for (const { path, content, secret } of overlayFiles(templates, input)) {
       if (secret) continue;
       const text = Buffer.from(content).toString();
@@ -132,7 +141,7 @@ describe("files of a node", () => {
     for (const node of nodes) {
       for (const host of [node.name, `${node.name}.rack.example`, node.ip]) {
         const found = execFileSync("ssh-keygen", ["-F", host, "-f", file], { encoding: "utf8" });
-        assert.ok(found.includes(node.sshHostKey.publicKey.split(" ")[1] ?? "-"), host);
+        assert.ok(found.includes(node.sshPublicKey.split(" ")[1] ?? "-"), host);
       }
     }
   });

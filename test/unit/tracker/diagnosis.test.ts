@@ -17,7 +17,7 @@ const node: ClusterNode = {
   groups: [],
   kernelArguments: [],
   machineId: "0".repeat(32),
-  sshHostKey: { privateKey: "", publicKey: "" },
+  sshPublicKey: "",
   addedAtMs: 0,
 };
 
