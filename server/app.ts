@@ -124,14 +124,14 @@ function createSchedules(core: Core, log: Log): { start: () => Promise<void>; st
   let task: ScheduledTask | undefined;
   const keepHouse = async (): Promise<void> => {
     try {
-      core.database.backup(systemClock.nowMs());
+      await core.database.backup(systemClock.nowMs());
     } catch (error) {
       log.error({ error: messageOf(error) }, "the database could not be backed up");
     }
   };
   return {
     start: async () => {
-      await keepHouse();
+      void keepHouse(); // closing the database waits for it
       task = schedule("17 3 * * *", keepHouse);
     },
     stop: async () => {

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { Kysely } from "kysely";
@@ -7,6 +7,7 @@ import { AppError, messageOf } from "../lib/errors.ts";
 import * as init from "./migrations/0001-init.ts";
 import * as largeClusters from "./migrations/0002-large-clusters.ts";
 import * as hardwareApart from "./migrations/0003-hardware-apart.ts";
+import { backUp, newestBackup } from "./backups.ts";
 import { DurableWriter } from "./durable-writer.ts";
 import { sqliteDialect } from "./sqlite-dialect.ts";
 import type { Write } from "./statements.ts";
@@ -19,11 +20,9 @@ export type Database = {
   write: (writes: readonly Write[]) => Promise<unknown[][]>;
   file: string;
   close: () => Promise<void>;
-  /** Writes a sound copy beside the database's backups and keeps the newest ones. */
-  backup: (nowMs: number) => void;
+  /** Writes a sound copy beside the database's backups and keeps the newest ones; packets are answered meanwhile. */
+  backup: (nowMs: number) => Promise<void>;
 };
-
-const backupsKept = 14;
 
 /** The database's file below the state directory. */
 export function databaseFile(stateDirectory: string): string {
@@ -49,15 +48,19 @@ export async function openDatabase(stateDirectory: string): Promise<Database> {
     throw error;
   }
   const writer = new DurableWriter(raw, `${file}-wal`);
+  let copying: Promise<void> = Promise.resolve();
   return {
     db,
     write: (writes) => writer.write(writes),
     file,
     close: async () => {
-      await writer.close();
+      await Promise.allSettled([writer.close(), copying]);
       await db.destroy();
     },
-    backup: (nowMs) => backUp(raw, backups, nowMs),
+    backup: (nowMs) => {
+      copying = copying.catch(() => undefined).then(() => backUp(raw, backups, nowMs));
+      return copying;
+    },
   };
 }
 
@@ -132,22 +135,4 @@ async function migrate(db: Kysely<Tables>): Promise<void> {
       cause: error,
     });
   }
-}
-
-function backUp(raw: DatabaseSync, directory: string, nowMs: number): void {
-  const name = `provision-${new Date(nowMs).toISOString().replaceAll(/[:.]/g, "-")}.db`;
-  raw.prepare("VACUUM INTO ?").run(join(directory, name));
-  chmodSync(join(directory, name), 0o600);
-  for (const old of backupFiles(directory).slice(0, -backupsKept)) rmSync(join(directory, old));
-}
-
-function backupFiles(directory: string): string[] {
-  return readdirSync(directory)
-    .filter((name) => /^provision-.*\.db$/.test(name))
-    .sort();
-}
-
-function newestBackup(directory: string): string | undefined {
-  const newest = backupFiles(directory).at(-1);
-  return newest === undefined ? undefined : join(directory, newest);
 }

@@ -57,7 +57,7 @@ const ioFiles: Readonly<Record<string, readonly string[]>> = {
   "server/tracker": [],
   "server/boot": ["confined-file.ts", "head-faults.ts"],
   "server/config": ["load.ts", "machine.ts"],
-  "server/inventory": ["database.ts", "durable-writer.ts", "sqlite-dialect.ts"],
+  "server/inventory": ["backups.ts", "database.ts", "durable-writer.ts", "sqlite-dialect.ts"],
 };
 
 type Source = { file: string; room: string; text: string; imports: string[] };

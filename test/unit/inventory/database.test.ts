@@ -46,7 +46,7 @@ test("the database and its backups are for their owner's eyes only", async (t) =
   const state = temporaryDirectory(t);
   const database = await openDatabase(state);
   t.after(() => database.close());
-  database.backup(0);
+  await database.backup(0);
   assert.equal(statSync(databaseFile(state)).mode & 0o777, 0o600);
   for (const name of readdirSync(join(state, "backups")))
     assert.equal(statSync(join(state, "backups", name)).mode & 0o077, 0);
@@ -56,10 +56,44 @@ test("only the newest fourteen backups are kept", async (t) => {
   const state = temporaryDirectory(t);
   const database = await openDatabase(state);
   t.after(() => database.close());
-  for (let day = 0; day < 17; day += 1) database.backup(day * 86_400_000);
+  for (let day = 0; day < 17; day += 1) await database.backup(day * 86_400_000);
   const names = readdirSync(join(state, "backups")).toSorted();
   assert.equal(names.length, 14);
   assert.match(names[0] ?? "", /1970-01-04/);
+});
+
+test("what is written while a backup is made goes on, and the backup is sound and whole", async (t) => {
+  const state = temporaryDirectory(t);
+  const { inventory, database } = await openInventory(state);
+  await inventory.addNodes({ range: "n[1-150]" });
+  const store = new LeaseStore(database);
+  const wide = Array.from({ length: 4000 }, (_, n) => ({
+    ...lease(n % 200),
+    ip: `10.1.${n >> 8}.${n & 255}` as never,
+  }));
+  await store.saveLeases(wide);
+  const backup = database.backup(0);
+  for (let n = 1; n < 100; n += 1) await store.saveLeases([lease(n)]);
+  await backup;
+  await database.close();
+  const [name] = readdirSync(join(state, "backups"));
+  assert.deepEqual(readdirSync(join(state, "backups")), [name]);
+  const copy = temporaryDirectory(t);
+  copyFileSync(join(state, "backups", name ?? ""), databaseFile(copy));
+  const restored = await openInventory(copy);
+  t.after(() => restored.database.close());
+  assert.equal(restored.directory.nodes().length, 150);
+  assert.ok((await new LeaseStore(restored.database).loadLeases()).length >= 4000);
+});
+
+test("a backup that a killed head left half-made is cleared away and never counted", async (t) => {
+  const state = temporaryDirectory(t);
+  const database = await openDatabase(state);
+  t.after(() => database.close());
+  const left = join(state, "backups", "provision-1969-01-01T00-00-00-000Z.db.unfinished");
+  writeFileSync(left, "half");
+  await database.backup(0);
+  assert.deepEqual(readdirSync(join(state, "backups")), ["provision-1970-01-01T00-00-00-000Z.db"]);
 });
 
 test("one process at a time: the second is told who has it", async (t) => {
@@ -76,7 +110,7 @@ test("a damaged database is refused, with the way to restore the newest backup, 
   const state = temporaryDirectory(t);
   const { inventory, database } = await openInventory(state);
   await inventory.addNodes({ range: "n1" });
-  database.backup(Date.now());
+  await database.backup(Date.now());
   await database.close();
   writeFileSync(databaseFile(state), "this is no database, and long enough to be taken for one".repeat(100));
   await assert.rejects(openDatabase(state), (error) => {
