@@ -34,7 +34,7 @@ export function createHeadProcess(
       interface: rack.head.device,
       address: "10.77.0.1",
       subnet: "10.77.0.0/24",
-      pool: "10.77.0.200-10.77.0.250",
+      ...(change.dhcpMode === "proxy" ? {} : { pool: "10.77.0.200-10.77.0.250" }),
       imageStore: join(directory, "images"),
       stateDirectory: join(directory, "state"),
       sharedDirectory: join(directory, "shared"),
