@@ -1,4 +1,4 @@
-import { constants } from "node:fs";
+import { type BigIntStats, constants } from "node:fs";
 import { type FileHandle, open, readlink } from "node:fs/promises";
 import { AppError, errnoOf } from "../lib/errors.ts";
 
@@ -8,6 +8,11 @@ export type ConfinedFile = {
   handle: FileHandle;
   sizeBytes: number;
   modifiedAtMs: number;
+  /**
+   * The same for two files only when they are one file with the same bytes: device, inode, size and times of change.
+   * Undefined for a file that was changed just now: a second change may leave the same times.
+   */
+  identity: string | undefined;
   /** Exactly `length` bytes from `offset`; AppError "unavailable" when the file has become shorter. */
   read: (offset: number, length: number) => Promise<Uint8Array>;
   close: () => Promise<void>;
@@ -75,21 +80,30 @@ async function requireInside(base: FileHandle, named: FileHandle): Promise<void>
 
 /** The same file, checked to be one, for reading. */
 async function reopened(named: FileHandle): Promise<ConfinedFile | undefined> {
-  const status = await named.stat();
+  const status = await named.stat({ bigint: true });
   if (!status.isFile()) throw new AppError("forbidden", "no regular file");
   try {
     const handle = await open(descriptorPath(named), constants.O_RDONLY);
-    return confinedFile(handle, status.size, status.mtimeMs);
+    return confinedFile(handle, status);
   } catch (error) {
     return absentOrThrow(error);
   }
 }
 
-function confinedFile(handle: FileHandle, sizeBytes: number, modifiedAtMs: number): ConfinedFile {
+/** Longer than a file system's clock stands still between two ticks (4 ms with ext4 and tmpfs, 2 s with FAT). */
+const settledMs = 2500;
+
+function identityOf({ dev, ino, size, mtimeNs, ctimeNs, ctimeMs }: BigIntStats): string | undefined {
+  const ageMs = Date.now() - Number(ctimeMs);
+  return ageMs > settledMs ? [dev, ino, size, mtimeNs, ctimeNs].join(":") : undefined;
+}
+
+function confinedFile(handle: FileHandle, status: BigIntStats): ConfinedFile {
   return {
     handle,
-    sizeBytes,
-    modifiedAtMs,
+    sizeBytes: Number(status.size),
+    modifiedAtMs: Number(status.mtimeNs / 1000n) / 1000,
+    identity: identityOf(status),
     read: (offset, length) => readExactly(handle, offset, length),
     close: () => handle.close(),
   };

@@ -52,6 +52,13 @@ export function pinnedBytes(length: number): PinnedBytes {
   return { bytes: Buffer.from(memory), pointer: Number(getRawPointer(memory)) };
 }
 
+/** Memory that is there already, pinned where it is. Nobody may transfer or resize it. */
+export function pinned(bytes: Uint8Array): PinnedBytes {
+  // Small arrays live inside V8's heap until somebody asks for their buffer; from then on they stay where they are.
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  return { bytes: view, pointer: Number(getRawPointer(view)) };
+}
+
 /** Writes a pointer where a structure has one: `words` are its 32-bit words, low half first (amd64, arm64). */
 export function setPointer(words: Uint32Array, index: number, pointer: number): void {
   words[index] = pointer; // modulo 2^32

@@ -23,11 +23,15 @@ export class Admission {
 
   /** True: entered, to be followed by exactly one `leave`. */
   enter(peer: Ipv4): boolean {
-    const ofPeer = this.#perClient.get(peer) ?? 0;
-    if (this.#total >= this.#limits.transfers || ofPeer >= this.#limits.transfersPerClient) return false;
+    if (!this.mayEnter(peer)) return false;
     this.#total += 1;
-    this.#perClient.set(peer, ofPeer + 1);
+    this.#perClient.set(peer, (this.#perClient.get(peer) ?? 0) + 1);
     return true;
+  }
+
+  mayEnter(peer: Ipv4): boolean {
+    const ofPeer = this.#perClient.get(peer) ?? 0;
+    return this.#total < this.#limits.transfers && ofPeer < this.#limits.transfersPerClient;
   }
 
   leave(peer: Ipv4): void {

@@ -1,64 +1,61 @@
+import type { PinnedBytes } from "../net/libc.ts";
+import { type ChunkCache, chunkStepBytes } from "./chunk-cache.ts";
 import type { ServedFile } from "./served-file.ts";
 
-/** Read from the file at a time: some 45 blocks of one Ethernet frame. */
-const chunkGoalBytes = 64 * 1024;
+type Chunk = { index: number; bytes: PinnedBytes | Promise<PinnedBytes> };
 
-/** The piece of the file in hand and the one before it: a window that is sent again may begin there. */
-const keptChunks = 2;
-
-type Chunk = { index: number; bytes: Uint8Array | Promise<Uint8Array> };
-
-/** The blocks of one file, read in larger pieces, of which few are kept. */
+/** Where one transfer's blocks lie. It holds the chunk in hand and the one before it: a window may be sent again. */
 export class BlockSource {
   readonly #file: ServedFile;
   readonly #blockBytes: number;
-  readonly #chunkBytes: number;
-  #chunks: Chunk[] = [];
+  readonly #cache: ChunkCache;
+  #current: Chunk | undefined;
+  #previous: Chunk | undefined;
 
-  constructor(file: ServedFile, blockBytes: number, windowBlocks: number) {
+  constructor(file: ServedFile, blockBytes: number, cache: ChunkCache) {
     this.#file = file;
     this.#blockBytes = blockBytes;
-    this.#chunkBytes = blockBytes * Math.max(1, Math.floor(chunkGoalBytes / blockBytes), windowBlocks);
+    this.#cache = cache;
   }
 
-  /** Block `block`, counted from 1, at once when it is in memory. The block behind the last byte is empty. */
-  block(block: number): Uint8Array | Promise<Uint8Array> {
-    const from = (block - 1) * this.#blockBytes;
-    const to = Math.min(from + this.#blockBytes, this.#file.sizeBytes);
-    if (to === from) return new Uint8Array(0);
-    const index = Math.floor(from / this.#chunkBytes);
-    const start = from - index * this.#chunkBytes;
-    const bytes = this.#chunk(index);
-    const cut = (chunk: Uint8Array) => chunk.subarray(start, start + to - from);
-    return bytes instanceof Promise ? bytes.then(cut) : cut(bytes);
-  }
-
-  #chunk(index: number): Uint8Array | Promise<Uint8Array> {
-    const known = this.#chunks.find((chunk) => chunk.index === index);
-    if (known !== undefined) return known.bytes;
-    const offset = index * this.#chunkBytes;
-    const length = Math.min(this.#chunkBytes, this.#file.sizeBytes - offset);
-    const bytes = this.#file.read(offset, length);
-    const chunk: Chunk = { index, bytes };
-    if (bytes instanceof Promise) chunk.bytes = this.#arriving(chunk, bytes, length);
-    else requireLength(bytes, length);
-    this.#chunks = [chunk, ...this.#chunks].slice(0, keptChunks);
+  /** The memory that has the whole of block `block` (counted from 1), at once when it is there. */
+  chunkOf(block: number): PinnedBytes | Promise<PinnedBytes> {
+    const index = this.#indexOf(block);
+    if (this.#current?.index === index) return this.#current.bytes;
+    if (this.#previous?.index === index) return this.#previous.bytes;
+    const chunk: Chunk = { index, bytes: this.#cache.chunk(this.#file, index) };
+    if (chunk.bytes instanceof Promise) chunk.bytes = this.#arriving(chunk, chunk.bytes);
+    this.#previous = this.#current;
+    this.#current = chunk;
     return chunk.bytes;
   }
 
-  async #arriving(chunk: Chunk, reading: Promise<Uint8Array>, length: number): Promise<Uint8Array> {
+  /** Where the block begins in its chunk. */
+  offsetOf(block: number): number {
+    return (block - 1) * this.#blockBytes - this.#indexOf(block) * chunkStepBytes;
+  }
+
+  /** 0 for the block behind the last byte. */
+  lengthOf(block: number): number {
+    return Math.min(this.#blockBytes, this.#file.sizeBytes - (block - 1) * this.#blockBytes);
+  }
+
+  /** An empty block at the end of the file is not worth a chunk of its own. */
+  #indexOf(block: number): number {
+    const from = (block - 1) * this.#blockBytes;
+    const last = Math.max(0, Math.ceil(this.#file.sizeBytes / chunkStepBytes) - 1);
+    return Math.min(Math.floor(from / chunkStepBytes), last);
+  }
+
+  async #arriving(chunk: Chunk, reading: Promise<PinnedBytes>): Promise<PinnedBytes> {
     try {
       const bytes = await reading;
-      requireLength(bytes, length);
       chunk.bytes = bytes;
       return bytes;
     } catch (error) {
-      this.#chunks = this.#chunks.filter((other) => other !== chunk);
+      if (this.#current === chunk) this.#current = undefined;
+      if (this.#previous === chunk) this.#previous = undefined;
       throw error;
     }
   }
-}
-
-function requireLength(bytes: Uint8Array, length: number): void {
-  if (bytes.length !== length) throw new Error("the file became shorter while it was sent");
 }

@@ -17,12 +17,12 @@ export type Patience = {
   totalMs: number;
 };
 
-/** 10 repeats from 0.1 s on take 28 s, longer than a switch port needs to come back. */
+/** 11 repeats from 0.05 s on take 31 s, longer than a switch port needs to come back. */
 export const defaultPatience: Patience = {
-  floorMs: 100,
+  floorMs: 50,
   initialMs: 1000,
   ceilingMs: 5000,
-  repeats: 10,
+  repeats: 11,
   totalMs: 30 * 60_000,
 };
 

@@ -5,6 +5,11 @@ export type ServedFile = {
   /** Exact and fixed: what is promised in `tsize` is what is sent. */
   sizeBytes: number;
   /**
+   * The same for two files only when they are one file with the same bytes: device, inode, size and times of change.
+   * Absent: nothing of it is kept for others.
+   */
+  identity?: string | undefined;
+  /**
    * Exactly `length` bytes from `offset`, which the caller keeps inside the file; rejects when the file can no longer
    * give them. What is in memory already (a rendered template, a cached loader) is best returned at once, as a view.
    */

@@ -1,19 +1,26 @@
-import type dgram from "node:dgram";
 import { setTimeout as sleep } from "node:timers/promises";
 import { assertNever } from "../lib/assert.ts";
 import type { Clock } from "../lib/clock.ts";
 import { DecodeError } from "../lib/errors.ts";
-import { type Ipv4, parseIpv4 } from "../lib/ipv4.ts";
+import { type Ipv4, ipv4FromNumber, ipv4ToNumber } from "../lib/ipv4.ts";
 import type { Log } from "../lib/log.ts";
-import { deviceUdpSocket } from "../net/device-socket.ts";
+import {
+  type DatagramHandlers,
+  type DatagramPort,
+  type OpenDatagramPort,
+  openDatagramPort,
+} from "../net/datagram-port.ts";
 import type { AdmissionLimits } from "./admission.ts";
-import { frameBlockBytes } from "./client-wire.ts";
+import { ChunkCache } from "./chunk-cache.ts";
 import { decode, encode } from "./codec.ts";
 import { type TftpCounters, zeroCounters } from "./counters.ts";
+import { DataPorts, frameBlockBytes } from "./data-ports.ts";
 import type { NegotiationLimits } from "./negotiate.ts";
-import { type TftpPacket, errorCodes } from "./packet.ts";
+import { type TftpPacket, defaultBlockBytes, errorCodes } from "./packet.ts";
+import type { QueueLimits } from "./request-queue.ts";
 import { type Patience, defaultPatience } from "./round-trip.ts";
 import type { OpenFile } from "./served-file.ts";
+import { TimerWheel } from "./timer-wheel.ts";
 import { type Fetch, type Peer, Transfers } from "./transfers.ts";
 
 export type TftpServerOptions = {
@@ -21,14 +28,18 @@ export type TftpServerOptions = {
   address: Ipv4;
   /** 0 takes a free one. */
   port: number;
+  /** Everything leaves from `port`, for firewalls that let nothing else through; default: from ports of their own. */
+  singlePort?: boolean;
   open: OpenFile;
   /** Once for every request that was answered. */
   onFetched: (fetch: Fetch) => void;
   log: Log;
   /** Only differences count: a clock that nobody sets (performance.now) is best. */
   clock: Clock;
-  limits?: Partial<AdmissionLimits & NegotiationLimits>;
+  limits?: Partial<AdmissionLimits & QueueLimits & NegotiationLimits & { cacheBytes: number }>;
   patience?: Partial<Patience>;
+  /** Default: a port bound to the device. */
+  openPort?: OpenDatagramPort;
 };
 
 export type TftpServer = {
@@ -42,13 +53,22 @@ export type TftpServer = {
 };
 
 const defaultLimits = {
+  // A transfer costs a few hundred bytes here, so one address may have many (a rack behind a router that translates
+  // addresses), but never all.
   transfers: 4096,
-  transfersPerClient: 64,
+  transfersPerClient: 2048,
+  queued: 8192,
+  queuedPerClient: 2048,
+  queuedMs: 20_000,
   windowBlocks: 64,
   windowBytes: 1024 * 1024,
+  cacheBytes: 64 * 1024 * 1024,
 } as const;
 
 const stopLimitMs = 900;
+
+/** How exact the transfers' timers are. */
+const timerTurnMs = 5;
 
 /** TFTP on one device and address, read-only (RFC 1350, 2347, 2348, 2349, 7440). */
 export function createTftpServer(options: TftpServerOptions): TftpServer {
@@ -64,65 +84,120 @@ export function createTftpServer(options: TftpServerOptions): TftpServer {
 class Server {
   readonly #options: TftpServerOptions;
   readonly #counters = zeroCounters();
+  readonly #chunks: ChunkCache;
+  readonly #wheel: TimerWheel;
+  readonly #ports = new DataPorts();
   readonly #transfers: Transfers;
-  #listener: dgram.Socket | undefined;
+  #listener: DatagramPort | undefined;
 
   constructor(options: TftpServerOptions) {
-    const { device, address, open, onFetched, log, clock } = options;
+    const { device, open, onFetched, log, clock } = options;
+    const limits = { ...defaultLimits, blockBytes: frameBlockBytes(device), ...options.limits };
     this.#options = options;
+    this.#wheel = new TimerWheel(clock, timerTurnMs);
+    this.#chunks = new ChunkCache({
+      limitBytes: limits.cacheBytes,
+      blockBytes: Math.max(limits.blockBytes, defaultBlockBytes),
+    });
     this.#transfers = new Transfers({
-      place: { device, address },
+      ports: this.#ports,
+      chunks: this.#chunks,
+      wheel: this.#wheel,
       open,
       onFetched,
       log,
       clock,
-      limits: { ...defaultLimits, blockBytes: frameBlockBytes(device), ...options.limits },
+      limits,
       patience: { ...defaultPatience, ...options.patience },
       counters: this.#counters,
-      reply: (peer, packet) => this.#reply(peer, packet),
+      reply: (peer, packet) => this.#reply(ipv4ToNumber(peer.address), peer.port, packet),
       read: (bytes) => this.#read(bytes),
     });
   }
 
   get port(): number {
-    return this.#listener?.address().port ?? this.#options.port;
+    return this.#listener?.port ?? this.#options.port;
   }
 
   counters(): TftpCounters {
-    return { ...this.#counters, dropped: { ...this.#counters.dropped }, active: this.#transfers.active };
+    const truncated = this.#listener?.status().truncated ?? 0;
+    const { dropped } = this.#counters;
+    return {
+      ...this.#counters,
+      dropped: { ...dropped, "too-long": dropped["too-long"] + truncated },
+      active: this.#transfers.active,
+      waiting: this.#transfers.waiting,
+      chunkHits: this.#chunks.hits,
+      chunkMisses: this.#chunks.misses,
+    };
   }
 
   async start(): Promise<void> {
-    const { device, address, port, log } = this.#options;
-    const listener = await deviceUdpSocket({ device, address, port });
+    const { device, address, port, singlePort = false, openPort = openDatagramPort } = this.#options;
+    const listener = await openPort(
+      { device, address, port },
+      this.#handlers(singlePort ? 0 : undefined, (bytes, from, fromPort) =>
+        this.#onListener(bytes, from, fromPort),
+      ),
+    );
     this.#listener = listener;
-    listener.on("error", (error) => {
-      this.#counters.socketErrors += 1;
-      log.warn({}, `tftp: ${error.message}`);
-    });
-    listener.on("message", (bytes, from) => this.#onDatagram(bytes, from));
+    if (singlePort) this.#ports.useOnly(listener);
+    else {
+      await this.#ports.open(openPort, { device, address }, (index) =>
+        this.#handlers(index, (bytes, from, fromPort) => {
+          if (!this.#transfers.datagram(index, bytes, from, fromPort)) this.#counters.dropped.stray += 1;
+        }),
+      );
+    }
   }
 
   async stop(): Promise<void> {
     const listener = this.#listener;
     this.#listener = undefined;
-    listener?.close();
     await Promise.race([this.#transfers.stop(), sleep(stopLimitMs, undefined, { ref: false })]);
+    this.#wheel.stop();
+    this.#ports.close();
+    listener?.close();
   }
 
-  #onDatagram(bytes: Uint8Array, from: dgram.RemoteInfo): void {
-    const address = parseIpv4(from.address);
+  /** `index`: the transfers that leave by this port. */
+  #handlers(index: number | undefined, onDatagram: DatagramHandlers["onDatagram"]): DatagramHandlers {
+    const onError = (message: string): void => {
+      this.#counters.socketErrors += 1;
+      this.#options.log.debug({}, `tftp: ${message}`);
+    };
+    return {
+      onDatagram,
+      onSendFault: ({ name, address }) => onError(`${name}: nothing sent to ${ipv4FromNumber(address)}`),
+      onError: (error) => onError(error.message),
+      ...(index === undefined
+        ? {}
+        : {
+            onPeerFault: ({ name, address, port }) => {
+              if (name === "ECONNREFUSED") this.#transfers.portClosed(index, address, port);
+            },
+          }),
+    };
+  }
+
+  #onListener(bytes: Uint8Array, address: number, port: number): void {
+    // With a single port, what belongs to a transfer comes here too. No request is taken for that: a client may ask for
+    // its next file before the end of its last was heard.
+    const isRequest = bytes[1] === 1;
+    if (this.#options.singlePort === true && !isRequest) {
+      if (this.#transfers.datagram(0, bytes, address, port)) return;
+    }
     const packet = this.#read(bytes);
     // A source port of 0 cannot be answered.
-    if (address === undefined || packet === undefined || from.port === 0) return;
-    const peer = { address, port: from.port };
+    if (packet === undefined || port === 0 || this.#listener === undefined) return;
+    const peer: Peer = { address: ipv4FromNumber(address), port };
     switch (packet.kind) {
       case "rrq":
         this.#transfers.request(packet, peer);
         break;
       case "wrq":
         this.#counters.writesRefused += 1;
-        this.#reply(peer, {
+        this.#reply(address, port, {
           kind: "error",
           code: errorCodes.accessViolation,
           message: "this server is read-only",
@@ -150,9 +225,7 @@ class Server {
     }
   }
 
-  #reply(peer: Peer, packet: TftpPacket): void {
-    this.#listener?.send(encode(packet), peer.port, peer.address, (error) => {
-      if (error !== null) this.#counters.socketErrors += 1;
-    });
+  #reply(address: number, port: number, packet: TftpPacket): void {
+    this.#listener?.send(encode(packet), address, port);
   }
 }

@@ -1,10 +1,13 @@
 import type { Clock } from "../lib/clock.ts";
 import { messageOf } from "../lib/errors.ts";
 import { assertNever } from "../lib/assert.ts";
+import type { PinnedBytes } from "../net/libc.ts";
 import { BlockSource } from "./block-source.ts";
+import type { ChunkCache } from "./chunk-cache.ts";
 import { encode } from "./codec.ts";
 import { type TftpOption, type TftpPacket, opcodes } from "./packet.ts";
 import type { ServedFile } from "./served-file.ts";
+import type { Sleeper, TimerWheel } from "./timer-wheel.ts";
 import {
   type Transfer,
   type TransferAction,
@@ -19,7 +22,11 @@ import {
 } from "./transfer.ts";
 
 /** The way to one client. */
-export type Wire = { send: (datagram: Uint8Array) => void; close: () => void };
+export type Wire = {
+  send: (datagram: Uint8Array) => void;
+  /** A datagram of four bytes (the number `head`) and `length` bytes of `body` from `from`. */
+  sendBlock: (head: number, body: PinnedBytes, from: number, length: number) => void;
+};
 
 export type SessionEnd = {
   outcome: TransferOutcome;
@@ -33,20 +40,21 @@ export type SessionOptions = {
   plan: TransferPlan;
   oack: readonly TftpOption[];
   file: ServedFile;
+  chunks: ChunkCache;
   wire: Wire;
   clock: Clock;
-  /** Once, after the wire was closed. */
+  wheel: TimerWheel;
+  /** Once. */
   onEnd: (end: SessionEnd) => void;
 };
 
-/** Carries out one transfer's steps: sends its blocks, reads its file, keeps its timer. */
-export class TransferSession {
+/** Carries out one transfer's steps: sends its blocks, reads its file, keeps its time. */
+export class TransferSession implements Sleeper {
+  wheelTurn: number | undefined;
   readonly #options: SessionOptions;
   readonly #source: BlockSource;
   readonly #first: TransferStep;
   #state: Transfer;
-  #timer: NodeJS.Timeout | undefined;
-  #timerAtMs = 0;
   #heardAtMs: number;
   #repeats = 0;
   /** Counts the orders to send, so that an overtaken one stops. */
@@ -55,7 +63,7 @@ export class TransferSession {
   constructor(options: SessionOptions) {
     const nowMs = options.clock.nowMs();
     this.#options = options;
-    this.#source = new BlockSource(options.file, options.plan.blockBytes, options.plan.windowBlocks);
+    this.#source = new BlockSource(options.file, options.plan.blockBytes, options.chunks);
     this.#heardAtMs = nowMs;
     this.#first = begin(options.plan, nowMs);
     this.#state = this.#first.state;
@@ -94,6 +102,13 @@ export class TransferSession {
     this.#apply({ kind: "server-stops" });
   }
 
+  /** The wheel calls: at the right time, or earlier when an answer has put it off since. */
+  wake(nowMs: number): void {
+    if (this.#state.kind === "ended") return;
+    if (nowMs < this.#state.wakeAtMs) this.#options.wheel.wakeAt(this, this.#state.wakeAtMs);
+    else this.#apply({ kind: "wake", nowMs });
+  }
+
   #apply(event: TransferEvent): void {
     if (this.#state.kind === "ended") return;
     const next = step(this.#state, event);
@@ -106,7 +121,7 @@ export class TransferSession {
     for (const action of next.actions) this.#carryOut(action);
     if (this.#state !== next.state) return; // an action failed, and that was followed already
     if (this.#state.kind === "ended") this.#finish(this.#state);
-    else this.#wakeAt(this.#state.wakeAtMs);
+    else this.#options.wheel.wakeAt(this, this.#state.wakeAtMs);
   }
 
   #carryOut(action: TransferAction): void {
@@ -119,7 +134,7 @@ export class TransferSession {
         break;
       case "send-blocks":
         this.#order += 1;
-        this.#sendBlocks(action.from, action.to, this.#order);
+        this.#sendBlocks(action.from, action, this.#order);
         break;
       default:
         assertNever(action);
@@ -127,63 +142,46 @@ export class TransferSession {
   }
 
   /** Sends what is in memory in this very turn, with no promise on the way. */
-  #sendBlocks(from: number, to: number, order: number): void {
+  #sendBlocks(from: number, flight: { to: number; probe: boolean }, order: number): void {
     try {
-      for (let block = from; block <= to; block += 1) {
-        const bytes = this.#source.block(block);
-        if (bytes instanceof Promise) {
-          void this.#sendWhenRead(bytes, block, to, order);
+      for (let block = from; block <= flight.to; block += 1) {
+        const chunk = this.#source.chunkOf(block);
+        if (chunk instanceof Promise) {
+          void this.#sendWhenRead(chunk, block, flight, order);
           return;
         }
-        this.#options.wire.send(dataPacket(block, bytes));
+        this.#sendBlock(block, chunk);
+        if (block === flight.to && flight.probe) this.#sendBlock(block, chunk);
       }
     } catch (error) {
       this.#apply({ kind: "unreadable", message: messageOf(error) });
     }
   }
 
-  async #sendWhenRead(reading: Promise<Uint8Array>, block: number, to: number, order: number): Promise<void> {
+  #sendBlock(block: number, chunk: PinnedBytes): void {
+    const head = (opcodes.data << 16) | wireBlock(block);
+    this.#options.wire.sendBlock(head, chunk, this.#source.offsetOf(block), this.#source.lengthOf(block));
+  }
+
+  async #sendWhenRead(
+    reading: Promise<PinnedBytes>,
+    block: number,
+    flight: { to: number; probe: boolean },
+    order: number,
+  ): Promise<void> {
     try {
-      const bytes = await reading;
-      if (this.#state.kind === "ended" || this.#order !== order) return;
-      this.#options.wire.send(dataPacket(block, bytes));
+      await reading;
     } catch (error) {
       this.#apply({ kind: "unreadable", message: messageOf(error) });
       return;
     }
-    this.#sendBlocks(block + 1, to, order);
-  }
-
-  /** A timer that is due earlier stays: an ACK a block would otherwise set a timer a block. */
-  #wakeAt(wakeAtMs: number): void {
-    if (this.#timer !== undefined && this.#timerAtMs <= wakeAtMs) return;
-    clearTimeout(this.#timer);
-    this.#timerAtMs = wakeAtMs;
-    const delayMs = Math.max(1, Math.ceil(wakeAtMs - this.#options.clock.nowMs()));
-    this.#timer = setTimeout(() => this.#onTimer(), delayMs);
-  }
-
-  #onTimer(): void {
-    this.#timer = undefined;
-    if (this.#state.kind === "ended") return;
-    const nowMs = this.#options.clock.nowMs();
-    if (nowMs < this.#state.wakeAtMs) this.#wakeAt(this.#state.wakeAtMs);
-    else this.#apply({ kind: "wake", nowMs });
+    if (this.#state.kind === "ended" || this.#order !== order) return;
+    this.#sendBlocks(block, flight, order);
   }
 
   #finish(ended: Extract<Transfer, { kind: "ended" }>): void {
-    clearTimeout(this.#timer);
-    this.#options.wire.close();
+    this.wheelTurn = undefined;
     const { outcome, message, bytes } = ended;
     this.#options.onEnd({ outcome, message, bytes, repeats: this.#repeats });
   }
-}
-
-/** Like `encode`, for the one packet that is sent a hundred thousand times a second. */
-function dataPacket(block: number, bytes: Uint8Array): Uint8Array {
-  const packet = Buffer.allocUnsafe(bytes.length + 4);
-  packet.writeUInt16BE(opcodes.data, 0);
-  packet.writeUInt16BE(wireBlock(block), 2);
-  packet.set(bytes, 4);
-  return packet;
 }

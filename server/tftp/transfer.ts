@@ -47,6 +47,8 @@ export type Transfer =
       sent: number;
       /** Last block ever sent. */
       highest: number;
+      /** How many blocks a flight may have: the window agreed on, fewer where blocks are lost (RFC 7440 section 6). */
+      flightBlocks: number;
     })
   | { kind: "ended"; outcome: TransferOutcome; message: string | undefined; bytes: number };
 
@@ -62,8 +64,11 @@ export type TransferEvent =
 
 export type TransferAction =
   | { kind: "send-oack" }
-  /** Blocks `from` to `to`, both included. Replaces an earlier one that is not carried out yet. */
-  | { kind: "send-blocks"; from: number; to: number }
+  /**
+   * Blocks `from` to `to`, both included, and with `probe` the last of them twice. Replaces an earlier one that is not
+   * carried out yet.
+   */
+  | { kind: "send-blocks"; from: number; to: number; probe: boolean }
   | { kind: "send-error"; code: number; message: string };
 
 export type TransferStep = { state: Transfer; actions: readonly TransferAction[] };
@@ -104,7 +109,11 @@ export function begin(plan: TransferPlan, nowMs: number): TransferStep {
   if (plan.offersOptions) {
     return { state: withWake({ ...flight, kind: "offering" }, nowMs), actions: [{ kind: "send-oack" }] };
   }
-  return launch({ ...flight, kind: "sending", acked: 0, sent: 0, highest: 0 }, nowMs);
+  return launch({ ...flight, kind: "sending", ...unsent(plan) }, nowMs);
+}
+
+function unsent(plan: TransferPlan) {
+  return { acked: 0, sent: 0, highest: 0, flightBlocks: plan.windowBlocks };
 }
 
 /** One event; pure. An ended transfer stays as it is. */
@@ -153,27 +162,28 @@ function onPacket(state: Sending | Offering, packet: TftpPacket, nowMs: number):
 function onOfferAnswered(state: Offering, block: number, nowMs: number): TransferStep {
   if (block !== 0) return { state, actions: [] };
   const roundTrip = state.clean ? measure(undefined, nowMs - state.sentAtMs) : undefined;
-  return launch({ ...state, kind: "sending", roundTrip, acked: 0, sent: 0, highest: 0 }, nowMs);
+  return launch({ ...state, kind: "sending", roundTrip, ...unsent(state.plan) }, nowMs);
 }
 
 function onAck(state: Sending, block: number, nowMs: number): TransferStep {
   const advance = (block - state.acked) & 0xffff;
   // Nothing is ever sent for an ACK that acknowledges nothing new: answering duplicates doubles every packet that
   // follows (the Sorcerer's Apprentice, RFC 1123 section 4.2.3.1). The timer repeats what was really lost.
-  if (advance === 0 || advance > state.sent - state.acked) return { state, actions: [] };
+  if (advance === 0 || advance > state.highest - state.acked) return { state, actions: [] };
   const acked = state.acked + advance;
   if (acked === blockCount(state.plan)) return end({ ...state, acked }, "done", undefined);
   const measured = state.clean
     ? { roundTrip: measure(state.roundTrip, nowMs - state.sentAtMs), doublings: 0 }
     : {};
   // An ACK from inside the window tells of a gap: the next window begins right behind it (RFC 7440 section 4).
-  return launch({ ...state, ...measured, acked }, nowMs);
+  const flightBlocks = acked < state.sent ? halved(state.flightBlocks) : grown(state);
+  return launch({ ...state, ...measured, acked, flightBlocks }, nowMs);
 }
 
-/** Sends the window that follows the acknowledged blocks. */
+/** Sends what follows the acknowledged blocks. */
 function launch(state: Sending, nowMs: number): TransferStep {
   const from = state.acked + 1;
-  const to = Math.min(state.acked + state.plan.windowBlocks, blockCount(state.plan));
+  const to = Math.min(state.acked + state.flightBlocks, blockCount(state.plan));
   const next: Sending = {
     ...state,
     sent: to,
@@ -182,7 +192,25 @@ function launch(state: Sending, nowMs: number): TransferStep {
     clean: from > state.highest,
     highest: Math.max(state.highest, to),
   };
-  return { state: withWake(next, nowMs), actions: [{ kind: "send-blocks", from, to }] };
+  return { state: withWake(next, nowMs), actions: [sendFlight(next)] };
+}
+
+/**
+ * A client acknowledges whole windows and the last block, so after a shorter flight it would wait for more. A block that
+ * comes twice is one out of order to it, which it answers at once with what it has (RFC 7440 section 4).
+ */
+function sendFlight({ plan, acked, sent }: Sending): TransferAction {
+  const probe = sent - acked < plan.windowBlocks && sent < blockCount(plan);
+  return { kind: "send-blocks", from: acked + 1, to: sent, probe };
+}
+
+function halved(flightBlocks: number): number {
+  return Math.max(1, Math.floor(flightBlocks / 2));
+}
+
+/** Back to the whole window in eight flights or fewer: what overflows in a switch may have come from many clients. */
+function grown({ flightBlocks, plan: { windowBlocks } }: Sending): number {
+  return Math.min(windowBlocks, flightBlocks + Math.ceil(windowBlocks / 8));
 }
 
 function onWake(state: Sending | Offering, nowMs: number): TransferStep {
@@ -195,17 +223,23 @@ function onWake(state: Sending | Offering, nowMs: number): TransferStep {
       isLastFlight(state) ? "the last block was never acknowledged" : "the client fell silent",
     );
   }
-  return again({ ...state, repeats: state.repeats + 1, doublings: state.doublings + 1 }, nowMs);
+  const repeats = state.repeats + 1;
+  const doublings = state.doublings + 1;
+  if (state.kind === "offering") return again({ ...state, repeats, doublings }, nowMs);
+  const flightBlocks = halved(state.flightBlocks);
+  // Every third time the whole window: there are clients that answer nothing less.
+  const blocks = repeats % 3 === 0 ? state.plan.windowBlocks : flightBlocks;
+  const sent = Math.min(state.acked + blocks, blockCount(state.plan));
+  const highest = Math.max(state.highest, sent);
+  return again({ ...state, repeats, doublings, flightBlocks, sent, highest }, nowMs);
 }
 
 /** Sends the flight once more. */
 function again(state: Sending | Offering, nowMs: number): TransferStep {
-  if (state.kind === "offering") {
-    return { state: withWake({ ...state, clean: false }, nowMs), actions: [{ kind: "send-oack" }] };
-  }
+  const next = withWake({ ...state, clean: false }, nowMs);
   return {
-    state: withWake({ ...state, clean: false }, nowMs),
-    actions: [{ kind: "send-blocks", from: state.acked + 1, to: state.sent }],
+    state: next,
+    actions: [next.kind === "offering" ? { kind: "send-oack" } : sendFlight(next)],
   };
 }
 
@@ -229,7 +263,7 @@ function end(
 }
 
 function isLastFlight(state: Sending | Offering): boolean {
-  return state.kind === "sending" && state.sent === blockCount(state.plan);
+  return state.kind === "sending" && state.highest === blockCount(state.plan);
 }
 
 function withWake<T extends Sending | Offering>(state: T, nowMs: number): T {

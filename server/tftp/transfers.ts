@@ -1,16 +1,19 @@
 import type { Clock } from "../lib/clock.ts";
 import { messageOf } from "../lib/errors.ts";
-import type { Ipv4 } from "../lib/ipv4.ts";
+import { type Ipv4, ipv4ToNumber } from "../lib/ipv4.ts";
 import type { Log } from "../lib/log.ts";
 import { Admission, type AdmissionLimits } from "./admission.ts";
-import { openWire } from "./client-wire.ts";
+import type { ChunkCache } from "./chunk-cache.ts";
 import type { TftpCounters } from "./counters.ts";
+import { type DataPort, type DataPorts, wireTo } from "./data-ports.ts";
 import { type NegotiationLimits, negotiate } from "./negotiate.ts";
 import type { ReadRequest, TftpPacket } from "./packet.ts";
+import { type QueueLimits, RequestQueue } from "./request-queue.ts";
 import { openRequested } from "./requested-file.ts";
 import type { Patience } from "./round-trip.ts";
 import type { OpenFile, ServedFile } from "./served-file.ts";
-import { type SessionEnd, TransferSession, type Wire } from "./transfer-session.ts";
+import type { TimerWheel } from "./timer-wheel.ts";
+import { type SessionEnd, TransferSession } from "./transfer-session.ts";
 import type { TransferOutcome } from "./transfer.ts";
 
 export type Peer = { address: Ipv4; port: number };
@@ -29,12 +32,14 @@ export type Fetch = {
 };
 
 export type TransfersOptions = {
-  place: { device: string; address: Ipv4 };
+  ports: DataPorts;
+  chunks: ChunkCache;
+  wheel: TimerWheel;
   open: OpenFile;
   onFetched: (fetch: Fetch) => void;
   log: Log;
   clock: Clock;
-  limits: AdmissionLimits & NegotiationLimits;
+  limits: AdmissionLimits & QueueLimits & NegotiationLimits;
   patience: Patience;
   counters: TftpCounters;
   /** Answers from the port the request came to: for refusals, which need no transfer. */
@@ -43,11 +48,14 @@ export type TransfersOptions = {
   read: (bytes: Uint8Array) => TftpPacket | undefined;
 };
 
-/** A request being served; `session` is set once its file is open. */
+/** A request that waits or is served; `session` and `port` are set once its file is open. */
 type Entry = {
+  key: number;
   request: ReadRequest;
   peer: Peer;
   startedAtMs: number;
+  waits: boolean;
+  port: DataPort | undefined;
   session: TransferSession | undefined;
 };
 
@@ -58,17 +66,26 @@ const restartSilenceMs = 1000;
 export class Transfers {
   readonly #options: TransfersOptions;
   readonly #admission: Admission;
-  readonly #entries = new Map<string, Entry>();
+  readonly #queue: RequestQueue<Entry>;
+  readonly #entries = new Map<number, Entry>();
   readonly #closing = new Set<Promise<void>>();
   #stopped = false;
 
   constructor(options: TransfersOptions) {
     this.#options = options;
     this.#admission = new Admission(options.limits);
+    this.#queue = new RequestQueue(options.limits, (entry) => {
+      options.counters.busy += 1;
+      this.#entries.delete(entry.key);
+    });
   }
 
   get active(): number {
     return this.#admission.total;
+  }
+
+  get waiting(): number {
+    return this.#queue.length;
   }
 
   /** A read request came. */
@@ -76,37 +93,75 @@ export class Transfers {
     const { counters, clock } = this.#options;
     if (this.#stopped) return;
     counters.requests += 1;
-    const key = keyOf(peer);
+    const key = keyOf(ipv4ToNumber(peer.address), peer.port);
+    const nowMs = clock.nowMs();
     const earlier = this.#entries.get(key);
     if (earlier !== undefined && isRepeat(earlier, request)) {
       counters.duplicates += 1;
+      if (earlier.waits) this.#queue.askedAgain(peer.address, earlier, nowMs);
       earlier.session?.requestRepeated();
       return;
     }
     // Boot ROMs that always use one port begin their next file before the end of the last was heard.
     if (earlier !== undefined) this.#leave(earlier);
-    if (!this.#admission.enter(peer.address)) {
+    const waits = !this.#admission.enter(peer.address);
+    const entry: Entry = {
+      key,
+      request,
+      peer,
+      startedAtMs: nowMs,
+      waits,
+      port: undefined,
+      session: undefined,
+    };
+    if (waits && !this.#queue.add(peer.address, entry, nowMs)) {
       counters.busy += 1;
       return;
     }
-    const entry: Entry = { request, peer, startedAtMs: clock.nowMs(), session: undefined };
     this.#entries.set(key, entry);
-    this.#serve(entry).catch((error: unknown) => {
-      this.#options.log.error({ path: request.path, peer: peer.address }, `tftp: ${messageOf(error)}`);
-      this.#release(entry);
-    });
+    if (waits) counters.waited += 1;
+    else this.#begin(entry);
+  }
+
+  /** A datagram came to a transfer's port; false: it belongs to no transfer. */
+  datagram(portIndex: number, bytes: Uint8Array, address: number, port: number): boolean {
+    const entry = this.#entries.get(keyOf(address, port));
+    if (entry?.session === undefined || entry.port?.index !== portIndex) return false;
+    const packet = this.#options.read(bytes);
+    if (packet !== undefined) entry.session.receive(packet);
+    return true;
+  }
+
+  /** ICMP: nobody listens at the client's port any more. */
+  portClosed(portIndex: number, address: number, port: number): void {
+    const entry = this.#entries.get(keyOf(address, port));
+    if (entry?.port?.index === portIndex) entry.session?.clientLeft("the client closed its port");
   }
 
   /** Ends all of them and waits until their files are closed. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#queue.clear();
     for (const entry of this.#entries.values()) entry.session?.stop();
     await Promise.allSettled(this.#closing);
   }
 
+  #begin(entry: Entry): void {
+    this.#serve(entry).catch((error: unknown) => {
+      this.#options.log.error(
+        { path: entry.request.path, peer: entry.peer.address },
+        `tftp: ${messageOf(error)}`,
+      );
+      this.#release(entry);
+    });
+  }
+
   async #serve(entry: Entry): Promise<void> {
     const found = await openRequested(entry.request, entry.peer.address, this.#options.open);
-    if (found.kind === "opened") return this.#transfer(entry, found.file);
+    if (found.kind === "opened") {
+      this.#transfer(entry, found.file);
+      return;
+    }
     const current = this.#release(entry);
     if (!current) return;
     if (found.kind === "later") {
@@ -122,11 +177,9 @@ export class Transfers {
     this.#report(entry, { outcome: "refused", message: found.message, bytes: 0 });
   }
 
-  async #transfer(entry: Entry, file: ServedFile): Promise<void> {
-    const { limits, patience, clock } = this.#options;
-    const wire = await this.#wireFor(entry);
-    if (wire === undefined || !this.#isCurrent(entry)) {
-      wire?.close();
+  #transfer(entry: Entry, file: ServedFile): void {
+    const { limits, patience, clock, chunks, wheel, ports } = this.#options;
+    if (!this.#isCurrent(entry)) {
       this.#close(file);
       this.#release(entry);
       return;
@@ -148,35 +201,18 @@ export class Transfers {
       this.#close(file);
       this.#ended(entry, end);
     };
-    entry.session = new TransferSession({ plan, oack, file, wire, clock, onEnd });
+    const address = ipv4ToNumber(entry.peer.address);
+    entry.port = ports.take(address);
+    const wire = wireTo(entry.port, address, entry.peer.port);
+    entry.session = new TransferSession({ plan, oack, file, chunks, wire, clock, wheel, onEnd });
     entry.session.start();
   }
 
-  /** Undefined when the machine has no socket left: no answer then, and the client asks again. */
-  async #wireFor(entry: Entry): Promise<Wire | undefined> {
-    const { place, read, counters, log } = this.#options;
-    const fields = { path: entry.request.path, peer: entry.peer.address };
-    try {
-      return await openWire(place, entry.peer, {
-        onDatagram: (bytes) => {
-          const packet = read(bytes);
-          if (packet !== undefined) entry.session?.receive(packet);
-        },
-        onPortClosed: () => entry.session?.clientLeft("the client closed its port"),
-        onError: (error) => {
-          counters.socketErrors += 1;
-          log.debug(fields, `tftp: ${error.message}`);
-        },
-      });
-    } catch (error) {
-      counters.busy += 1;
-      log.warn(fields, `tftp: ${messageOf(error)}`);
-      return undefined;
-    }
-  }
-
   #leave(entry: Entry): void {
-    if (entry.session === undefined) this.#release(entry);
+    if (entry.waits) {
+      this.#queue.remove(entry.peer.address, entry);
+      this.#entries.delete(entry.key);
+    } else if (entry.session === undefined) this.#release(entry);
     else entry.session.clientLeft("the client asked for something else");
   }
 
@@ -206,16 +242,26 @@ export class Transfers {
   }
 
   #isCurrent(entry: Entry): boolean {
-    return !this.#stopped && this.#entries.get(keyOf(entry.peer)) === entry;
+    return !this.#stopped && this.#entries.get(entry.key) === entry;
   }
 
   /** True: the entry was in the table until now. */
   #release(entry: Entry): boolean {
-    const key = keyOf(entry.peer);
-    if (this.#entries.get(key) !== entry) return false;
-    this.#entries.delete(key);
+    if (this.#entries.get(entry.key) !== entry) return false;
+    this.#entries.delete(entry.key);
     this.#admission.leave(entry.peer.address);
+    if (this.#queue.length > 0) this.#beginNext();
     return true;
+  }
+
+  /** Gives the place that became free to whoever waits for it. */
+  #beginNext(): void {
+    if (this.#stopped) return;
+    const mayBegin = (client: Ipv4): boolean => this.#admission.mayEnter(client);
+    const next = this.#queue.next(mayBegin, this.#options.clock.nowMs());
+    if (next === undefined || !this.#admission.enter(next.peer.address)) return;
+    next.waits = false;
+    this.#begin(next);
   }
 
   #close(file: ServedFile): void {
@@ -227,8 +273,9 @@ export class Transfers {
   }
 }
 
-function keyOf(peer: Peer): string {
-  return `${peer.address}:${peer.port}`;
+/** One number for an address and a port. */
+function keyOf(address: number, port: number): number {
+  return address * 0x1_0000 + port;
 }
 
 function isRepeat({ request, session }: Entry, again: ReadRequest): boolean {
