@@ -5,25 +5,23 @@ import { type Core, openCore } from "./core.ts";
 import { databaseFile } from "./inventory/database.ts";
 import { createProxyServer } from "./dhcp/proxy-server.ts";
 import { createDhcpServer } from "./dhcp/server.ts";
+import { createDhcp6Server, type Dhcp6ServerOptions } from "./dhcp6/server.ts";
 import { defaultNodeFacingLimits, nodeFacing } from "./http/node-app.ts";
 import { createDeviceHttpServer, createSocketHttpServer } from "./http/server.ts";
 import { systemClock } from "./lib/clock.ts";
-import { AppError, messageOf } from "./lib/errors.ts";
+import { messageOf } from "./lib/errors.ts";
 import type { Log } from "./lib/log.ts";
-import type { PartStatus } from "./model/answers.ts";
 import type { HeadFault } from "./model/head-fault.ts";
 import { createNfsServer, type NfsServer } from "./nfs/server.ts";
+import { flatCounters, type Part, Parts } from "./parts.ts";
 import { overlayArchive } from "./nodeconfig/overlay.ts";
 import { fileInMemory } from "./tftp/served-file.ts";
 import { createTftpServer } from "./tftp/server.ts";
+import { bootUrls } from "./boot/boot-urls.ts";
 import { openConfined } from "./boot/confined-file.ts";
+import { prefixOf } from "./lib/ipv6.ts";
+import type { DeviceAddress } from "./net/device-socket.ts";
 import { createTftpFiles } from "./boot/tftp-files.ts";
-
-/** A long-lived part of the head: started in order, stopped in reverse. */
-type Part = {
-  name: PartStatus["name"] | "api" | "tracker";
-  service: { start: () => Promise<void>; stop: () => Promise<void> };
-};
 
 export type Head = { start: () => Promise<void>; stop: () => Promise<void> };
 
@@ -32,7 +30,8 @@ export async function createHead(
   config: Config,
   { log, searchPath }: { log: Log; searchPath: string },
 ): Promise<Head> {
-  checkMachine(config, readMachineNetwork());
+  const network = readMachineNetwork();
+  checkMachine(config, network);
   const core = await openCore(config, { log });
   const clock = systemClock;
   const { tracker, directory, desk, urls } = core;
@@ -42,6 +41,15 @@ export async function createHead(
   const dhcp =
     mode === "proxy" ? undefined : createDhcpServer({ ...dhcpParts, config, store: core.leaseStore });
   const proxyDhcp = createProxyServer({ ...dhcpParts, config: { ...config, mode } });
+  const dhcp6 = createDhcp6Server({
+    device: config.interface,
+    mac: network.macs[config.interface],
+    site: ipv6Site(config),
+    directory,
+    record: tracker.record,
+    log,
+    clock,
+  });
   const tftpFiles = createTftpFiles({
     desk,
     directory,
@@ -80,43 +88,82 @@ export async function createHead(
     { ...defaultNodeFacingLimits, cacheBytes: config.boot.cacheMebibytes * 1024 * 1024 },
   );
   const { interface: device, address, ports } = config;
-  const places = ["lo", device].map((each) => ({ device: each, address, port: ports.http }));
+  const places: DeviceAddress[] = ["lo", device].map((each) => ({ device: each, address, port: ports.http }));
+  if (config.ipv6 !== undefined) places.push({ device, address: config.ipv6.address, port: ports.http });
   const http = createDeviceHttpServer(places, nodes.listener, nodes.watch);
   const api = createSocketHttpServer(config.socket, core.api);
   const schedules = createSchedules(core, log);
+  const at = (port: number): string => `${address}:${port} on ${device}`;
+  const proxyDetail =
+    at(ports.bootServer) + (mode === "proxy" ? `, and port ${ports.dhcp}: no addresses` : "");
   // The API first: whoever looks sees the head coming up. DHCP last: a machine that gets an address finds the rest there.
-  const parts: Part[] = [
-    { name: "api", service: api },
-    { name: "tracker", service: { start: async () => tracker.start(), stop: () => tracker.stop() } },
-    { name: "nfs", service: nfs },
-    { name: "http", service: http },
-    { name: "tftp", service: tftp },
-    { name: "proxy-dhcp", service: proxyDhcp },
-    ...(dhcp === undefined ? [] : [{ name: "dhcp" as const, service: dhcp }]),
-    { name: "schedules", service: schedules },
-  ];
-  const states = new Map<string, PartStatus["state"]>();
+  const parts = new Parts(
+    [
+      { name: "api", ...api },
+      { name: "tracker", start: async () => tracker.start(), stop: () => tracker.stop() },
+      { name: "database", ...opened, status: () => ({ detail: databaseFile(config.stateDirectory) }) },
+      { name: "schedules", ...schedules, status: () => ({ detail: "nightly backup of the database" }) },
+      { name: "nfs", ...nfs, status: () => nfsStatus(nfs, at(ports.nfs)) },
+      { name: "http", ...http, status: () => ({ detail: at(ports.http), counters: nodes.counters() }) },
+      {
+        name: "tftp",
+        ...tftp,
+        status: () => ({ detail: at(ports.tftp), counters: flatCounters(tftp.counters()) }),
+      },
+      {
+        name: "dhcp6",
+        ...dhcp6,
+        status: () => ({ detail: ipv6Detail(config), counters: dhcp6.counters() }),
+      },
+      {
+        name: "proxy-dhcp",
+        ...proxyDhcp,
+        status: () => ({ detail: proxyDetail, counters: proxyDhcp.counters() }),
+      },
+      ...(dhcp === undefined
+        ? []
+        : [
+            {
+              name: "dhcp" as const,
+              ...dhcp,
+              status: () => ({ detail: at(ports.dhcp), counters: dhcp.counters() }),
+            },
+          ]),
+    ],
+    log,
+  );
   core.run({
     startedAtMs: clock.nowMs(),
     leases: () => dhcp?.leases() ?? [],
     faults: () => nfsFaults(nfs),
-    parts: () => {
-      const counters = {
-        ...(dhcp === undefined ? {} : { dhcp: dhcp.counters() }),
-        proxyDhcp: proxyDhcp.counters(),
-        tftp: flatCounters(tftp.counters()),
-        http: nodes.counters(),
-      };
-      return partStatuses(config, states, counters, nfs);
-    },
+    parts: () => parts.statuses(),
   });
   return {
-    start: () => startAll(parts, states, core, log),
+    start: () => parts.start(core),
     stop: async () => {
-      await stopAll(parts, states, log);
+      await parts.stop();
       await core.close();
     },
   };
+}
+
+/** The database is open before there are parts and closed after them. */
+const opened = { start: async () => {}, stop: async () => {} };
+
+function ipv6Site(config: Config): Dhcp6ServerOptions["site"] {
+  const { ipv6, networks, domain, unknownMachines, ports } = config;
+  if (ipv6 === undefined) return undefined;
+  const { address, dns } = ipv6;
+  // As long as the addresses of the interface's own IPv4 network.
+  const leaseSeconds = networks[0]?.leaseSeconds ?? 3600;
+  const urls = bootUrls(address, ports.http);
+  return { prefix: prefixOf(address), leaseSeconds, domain, dns, unknownMachines, urls };
+}
+
+function ipv6Detail({ ipv6, interface: device }: Config): string {
+  return ipv6 === undefined
+    ? `no IPv6 network; tells nodes on ${device} that there is no router`
+    : `[${ipv6.address}]:547 on ${device}`;
 }
 
 /** Once a night: a sound copy of the database. Once at the start, too. */
@@ -140,98 +187,11 @@ function createSchedules(core: Core, log: Log): { start: () => Promise<void>; st
   };
 }
 
-async function startAll(
-  parts: readonly Part[],
-  states: Map<string, PartStatus["state"]>,
-  core: Core,
-  log: Log,
-): Promise<void> {
-  const started: Part[] = [];
-  for (const part of parts) {
-    try {
-      states.set(part.name, "starting");
-      await part.service.start();
-      states.set(part.name, "running");
-      started.push(part);
-    } catch (error) {
-      states.set(part.name, "failed");
-      await stopAll(started, states, log);
-      await core.close();
-      throw error instanceof AppError
-        ? new AppError(error.code, `${part.name}: ${error.message}`, {
-            faults: error.faults,
-            cause: error,
-            ...(error.hint === undefined ? {} : { hint: error.hint }),
-          })
-        : error;
-    }
-  }
-}
-
-async function stopAll(
-  parts: readonly Part[],
-  states: Map<string, PartStatus["state"]>,
-  log: Log,
-): Promise<void> {
-  for (const part of parts.toReversed()) {
-    try {
-      await part.service.stop();
-    } catch (error) {
-      log.error({ part: part.name, error: messageOf(error) }, "could not be stopped in order");
-    }
-    states.set(part.name, "stopped");
-  }
-}
-
-function partStatuses(
-  config: Config,
-  states: ReadonlyMap<string, PartStatus["state"]>,
-  counters: Record<"proxyDhcp" | "tftp" | "http", PartStatus["counters"]> & { dhcp?: PartStatus["counters"] },
-  nfs: NfsServer,
-): PartStatus[] {
-  const state = (name: PartStatus["name"]): PartStatus["state"] => states.get(name) ?? "stopped";
-  const at = (port: number): string => `${config.address}:${port} on ${config.interface}`;
-  const { ports } = config;
-  const server = nfs.status();
-  const restarts =
-    server.restarts === 0 ? "" : `, restarted ${server.restarts} time${server.restarts === 1 ? "" : "s"}`;
-  const nfsDetail = `${server.backend ?? "no server"} at ${at(ports.nfs)}${restarts}${server.message === undefined ? "" : `: ${server.message}`}`;
-  return [
-    ...dhcpStatuses(config, counters, state, at),
-    { name: "tftp", state: state("tftp"), detail: at(ports.tftp), counters: counters.tftp },
-    { name: "http", state: state("http"), detail: at(ports.http), counters: counters.http },
-    { name: "nfs", state: server.state, detail: nfsDetail, counters: { restarts: server.restarts } },
-    { name: "database", state: "running", detail: databaseFile(config.stateDirectory), counters: {} },
-    { name: "schedules", state: state("schedules"), detail: "nightly backup of the database", counters: {} },
-  ];
-}
-
-/** The server of addresses, where the head is one, and that of boot information alone. */
-function dhcpStatuses(
-  { ports, dhcp: { mode } }: Config,
-  counters: { dhcp?: PartStatus["counters"]; proxyDhcp: PartStatus["counters"] },
-  state: (name: PartStatus["name"]) => PartStatus["state"],
-  at: (port: number) => string,
-): PartStatus[] {
-  const detail = at(ports.bootServer) + (mode === "proxy" ? `, and port ${ports.dhcp}: no addresses` : "");
-  return [
-    ...(counters.dhcp === undefined
-      ? []
-      : [{ name: "dhcp" as const, state: state("dhcp"), detail: at(ports.dhcp), counters: counters.dhcp }]),
-    { name: "proxy-dhcp", state: state("proxy-dhcp"), detail, counters: counters.proxyDhcp },
-  ];
-}
-
-/** `{ dropped: { truncated: 2 } }` as `{ "dropped.truncated": 2 }`. */
-function flatCounters(
-  counters: Readonly<Record<string, number | Readonly<Record<string, number>>>>,
-): PartStatus["counters"] {
-  const flat = Object.entries(counters).flatMap(([name, value]) =>
-    typeof value === "number"
-      ? [[name, value]]
-      : Object.entries(value).map(([inner, count]) => [`${name}.${inner}`, count]),
-  );
-  return Object.fromEntries(flat) as PartStatus["counters"];
+function nfsStatus(nfs: NfsServer, place: string): ReturnType<NonNullable<Part["status"]>> {
+  const { state, restarts, backend, message } = nfs.status();
+  const again = restarts === 0 ? "" : `, restarted ${restarts} time${restarts === 1 ? "" : "s"}`;
+  const detail = `${backend ?? "no server"} at ${place}${again}${message === undefined ? "" : `: ${message}`}`;
+  return { state, detail, counters: { restarts } };
 }
 
 function nfsFaults(nfs: NfsServer): HeadFault[] {

@@ -12,11 +12,14 @@ export type BootUrls = {
   loader: (machine: BootIdentity, file: string) => string;
   /** The same, as a path for TFTP. */
   loaderPath: (machine: BootIdentity, file: string) => string;
+  /** And as a URL, which DHCPv6 asks for (RFC 5970 section 3.1). */
+  tftpLoader: (machine: BootIdentity, file: string) => string;
 };
 
-/** Port 80 is left out: some firmware cannot read it in a URL. */
+/** Port 80 is left out: some firmware cannot read it in a URL. An IPv6 address stands in brackets (RFC 3986 section 3.2.2). */
 export function bootUrls(address: string, port: number): BootUrls {
-  const base = port === 80 ? `http://${address}` : `http://${address}:${port}`;
+  const host = address.includes(":") ? `[${address}]` : address;
+  const base = port === 80 ? `http://${host}` : `http://${host}:${port}`;
   const own = (machine: BootIdentity): string => `boot/${identitySegment(machine)}`;
   return {
     base,
@@ -24,6 +27,7 @@ export function bootUrls(address: string, port: number): BootUrls {
     file: (machine, nonce, file) => `${base}/${own(machine)}/${nonce}/${file}`,
     loader: (machine, file) => `${base}/${own(machine)}/loader/${file}`,
     loaderPath: (machine, file) => `${own(machine)}/loader/${file}`,
+    tftpLoader: (machine, file) => `tftp://${host}/${own(machine)}/loader/${file}`,
   };
 }
 

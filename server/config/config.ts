@@ -1,4 +1,5 @@
 import type { Ipv4, Subnet } from "../lib/ipv4.ts";
+import type { Ipv6 } from "../lib/ipv6.ts";
 import type { Network } from "../model/network.ts";
 
 /** The head's configuration after every check: `load.ts` makes it, nothing changes it. */
@@ -24,6 +25,8 @@ export type Config = {
   authoritative: boolean;
   /** The domain of every node's full name. */
   domain: string;
+  /** The head's own IPv6 address, of the nodes' network of 64 bits, and their name servers; absent: no IPv6. */
+  ipv6?: { address: Ipv6; dns: readonly Ipv6[] };
   /** What a machine gets that is not in the inventory: an address and a waiting loader, an address only, nothing. */
   unknownMachines: "wait" | "address" | "ignore";
   /** Image of a node that names none, by itself or through a group. */

@@ -2,17 +2,24 @@ import { existsSync } from "node:fs";
 import { execaSync } from "execa";
 import { AppError, type Fault } from "../lib/errors.ts";
 import { formatSubnet } from "../lib/ipv4.ts";
+import { type Mac, parseMac } from "../lib/mac.ts";
 import type { Config } from "./config.ts";
 
 /** What this machine has, as far as a configuration must fit it. */
 export type MachineNetwork = {
   /** IPv4 addresses by interface, whether or not its cable is plugged in. */
   interfaces: Readonly<Record<string, readonly { address: string; cidr: string }[]>>;
+  /** IPv6 addresses, likewise. */
+  ipv6: Readonly<Record<string, readonly { address: string; cidr: string }[]>>;
+  /** Hardware addresses of Ethernet interfaces. */
+  macs: Readonly<Record<string, Mac>>;
   exists: (name: string) => boolean;
 };
 
 type IpLink = {
   ifname: string;
+  link_type: string;
+  address?: string;
   addr_info: readonly { family: string; local: string; prefixlen: number }[];
 };
 
@@ -23,15 +30,25 @@ type IpLink = {
 export function readMachineNetwork(): MachineNetwork {
   const { stdout } = execaSync("ip", ["-json", "address", "show"]);
   const links = JSON.parse(stdout) as readonly IpLink[];
-  const interfaces = Object.fromEntries(
-    links.map(({ ifname, addr_info: addresses }) => [
-      ifname,
-      addresses
-        .filter(({ family }) => family === "inet")
-        .map(({ local, prefixlen }) => ({ address: local, cidr: `${local}/${prefixlen}` })),
-    ]),
-  );
-  return { interfaces, exists: (name) => existsSync(`/sys/class/net/${name}`) };
+  const addresses = (family: string): MachineNetwork["interfaces"] =>
+    Object.fromEntries(
+      links.map(({ ifname, addr_info: all }) => [
+        ifname,
+        all
+          .filter((entry) => entry.family === family)
+          .map(({ local, prefixlen }) => ({ address: local, cidr: `${local}/${prefixlen}` })),
+      ]),
+    );
+  const macs = links.flatMap(({ ifname, link_type: type, address = "" }) => {
+    const mac = type === "ether" ? parseMac(address) : undefined;
+    return mac === undefined ? [] : [[ifname, mac] as const];
+  });
+  return {
+    interfaces: addresses("inet"),
+    ipv6: addresses("inet6"),
+    macs: Object.fromEntries(macs),
+    exists: (name) => existsSync(`/sys/class/net/${name}`),
+  };
 }
 
 /** Faults of a configuration that only show on the machine it is for; empty when it fits. */
@@ -66,7 +83,20 @@ export function machineFaults(config: Config, machine: MachineNetwork): Fault[] 
       },
     ];
   }
-  return [];
+  return ipv6Faults(config, machine);
+}
+
+function ipv6Faults({ file, interface: named, ipv6 }: Config, machine: MachineNetwork): Fault[] {
+  if (ipv6 === undefined) return [];
+  const own = machine.ipv6[named] ?? [];
+  const match = own.find((entry) => entry.address === ipv6.address);
+  if (match?.cidr === `${ipv6.address}/64`) return [];
+  const has = own.map((entry) => entry.cidr).join(", ") || "no IPv6 address";
+  const message =
+    match === undefined
+      ? `${ipv6.address} is not an address of ${named}, which has ${has}`
+      : `${named} has ${match.cidr}; the nodes' network must be a /64`;
+  return [{ place: `${file}: ipv6.address`, message }];
 }
 
 /** @throws AppError("invalid") when the configuration does not fit this machine. */
@@ -75,6 +105,8 @@ export function checkMachine(config: Config, machine: MachineNetwork): void {
   if (faults.length > 0)
     throw new AppError("invalid", `${config.file} does not fit this machine`, {
       faults,
-      hint: `ip address add ${config.address}/${config.subnet.bits} dev ${config.interface}`,
+      hint: faults.some(({ place }) => place.endsWith("ipv6.address"))
+        ? `ip address add ${config.ipv6?.address}/64 dev ${config.interface}`
+        : `ip address add ${config.address}/${config.subnet.bits} dev ${config.interface}`,
     });
 }

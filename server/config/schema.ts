@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { parseIpv4, parseIpv4Range, parseSubnet } from "../lib/ipv4.ts";
+import { isLinkLocal, parseIpv6 } from "../lib/ipv6.ts";
 import type { Config } from "./config.ts";
 import type { Issue } from "./issue.ts";
 import { networkClashes, type NetworkFields, networksOf } from "./networks.ts";
@@ -15,6 +16,7 @@ function parsed<T>(parse: (text: string) => T | undefined, expected: string) {
 }
 
 const ipv4 = parsed(parseIpv4, "an IPv4 address such as 10.0.1.1");
+const ipv6 = parsed(parseIpv6, "an IPv6 address such as fd77::1");
 const absolutePath = z
   .string()
   .regex(/^\/[^\0]*$/, "expected an absolute path")
@@ -78,6 +80,15 @@ const fields = z.strictObject({
   dns: z.array(ipv4).default([]),
   networks: z.array(furtherNetwork).default([]),
   authoritative: z.boolean().default(true),
+  ipv6: z
+    .strictObject({
+      address: ipv6.refine(
+        (ip) => !isLinkLocal(ip),
+        "a link-local address is of no network: take one such as fd77::1",
+      ),
+      dns: z.array(ipv6).default([]),
+    })
+    .exactOptional(),
   unknownMachines: z.enum(["wait", "address", "ignore"]).default("wait"),
   image: z
     .string()
@@ -139,7 +150,13 @@ function* clashes(config: Sound): Generator<Issue> {
 }
 
 /** A head that gives out addresses needs some for strangers; one that gives out none has no use for them. */
-function* modeClashes({ dhcp }: Sound, hasPool: boolean): Generator<Issue> {
+function* modeClashes({ dhcp, ipv6 }: Sound, hasPool: boolean): Generator<Issue> {
+  if (dhcp?.mode === "proxy" && ipv6 !== undefined) {
+    yield {
+      path: ["ipv6"],
+      message: "gives out addresses, which dhcp.mode proxy leaves to another server. Take it out",
+    };
+  }
   if (dhcp?.mode === "server" && !hasPool) yield { path: ["pool"], message: "is missing" };
   if (dhcp?.mode === "proxy" && hasPool) {
     yield {

@@ -11,6 +11,7 @@ export type ConfigValues = {
   router?: string;
   dns?: readonly string[];
   leaseSeconds?: number;
+  ipv6?: { address: string; dns?: readonly string[] };
   unknownMachines?: string;
   image?: string;
   imageStore?: string;
@@ -98,6 +99,13 @@ function entriesOf(values: ConfigValues): Entry[] {
       fallback: true,
       comment:
         "Refuse addresses that are nobody's here. Not where another DHCP server shares these networks.",
+    },
+    {
+      key: "ipv6",
+      value: values.ipv6,
+      fallback: { address: "fd77::1", dns: [] },
+      comment:
+        "IPv6 for firmware that boots by it: the head's own address on that interface, of a /64 that is the nodes'.\nLeft out: no DHCPv6.",
     },
     {
       key: "unknownMachines",

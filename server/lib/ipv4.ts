@@ -17,6 +17,11 @@ export function parseIpv4(text: string): Ipv4 | undefined {
   return text as Ipv4;
 }
 
+/** Tells an address apart from an IPv6 one. */
+export function isIpv4(ip: string | undefined): ip is Ipv4 {
+  return ip !== undefined && !ip.includes(":");
+}
+
 /** The address as an unsigned 32-bit number, for arithmetic and comparison. In a plain loop: this runs for each packet. */
 export function ipv4ToNumber(ip: Ipv4): number {
   let value = 0;

@@ -146,7 +146,7 @@ export type StatusAnswer = {
 };
 
 export type PartStatus = {
-  name: "dhcp" | "proxy-dhcp" | "tftp" | "http" | "nfs" | "database" | "schedules";
+  name: "dhcp" | "proxy-dhcp" | "dhcp6" | "tftp" | "http" | "nfs" | "database" | "schedules";
   state: "running" | "starting" | "backing-off" | "failed" | "stopped";
   detail: string;
   counters: Readonly<Record<string, number>>;

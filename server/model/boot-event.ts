@@ -1,4 +1,5 @@
 import type { Ipv4 } from "../lib/ipv4.ts";
+import type { Ipv6 } from "../lib/ipv6.ts";
 import type { Mac } from "../lib/mac.ts";
 
 /** What a transfer cost. */
@@ -20,7 +21,7 @@ export type BootEvent = Subject & { atMs: number } & (
     | {
         kind: "offered";
         /** Absent: told what to boot beside another DHCP server, before that one's address was taken up. */
-        ip?: Ipv4;
+        ip?: Ipv4 | Ipv6;
         /** The DHCP server that the address is of, where that is not the head. */
         server?: Ipv4;
         client: DhcpClientKind;

@@ -2,6 +2,7 @@ import dgram from "node:dgram";
 import { once } from "node:events";
 import { AppError } from "../lib/errors.ts";
 import { type Ipv4, ipv4ToNumber } from "../lib/ipv4.ts";
+import { type Ipv6, ipv6ToBytes } from "../lib/ipv6.ts";
 import { type Libc, errnoName, lastErrno, sharedLibc } from "./libc.ts";
 import { ownerOfPort } from "./port-owner.ts";
 
@@ -10,10 +11,11 @@ import { ownerOfPort } from "./port-owner.ts";
  * seen, and nothing goes out by another one, whatever the routes say. Node has no option for it, so libc makes the
  * socket, through node:ffi, and Node takes over the descriptor.
  */
-export type DeviceAddress = { device: string; address: Ipv4; port: number };
+export type DeviceAddress = { device: string; address: Ipv4 | Ipv6; port: number };
 
 // Linux; the same numbers on amd64 and arm64 (asm-generic/socket.h, asm-generic/fcntl.h).
 const AF_INET = 2;
+const AF_INET6 = 10;
 const SOCK_STREAM = 1;
 const SOCK_DGRAM = 2;
 const SOCK_NONBLOCK = 0o4000;
@@ -26,6 +28,8 @@ const SO_RCVBUF = 8;
 const SO_BINDTODEVICE = 25;
 const SO_SNDBUFFORCE = 32;
 const SO_RCVBUFFORCE = 33;
+const IPPROTO_IPV6 = 41;
+const IPV6_V6ONLY = 26;
 
 /** Room for a rack's DISCOVERs that arrive while one database commit is under way, and for a rack's first blocks. */
 const bufferBytes = 4 * 1024 * 1024;
@@ -44,7 +48,7 @@ export async function deviceUdpDescriptor(
   setInteger(libc, fd, SO_BROADCAST, 1, place);
   setBuffer(libc, fd, { forced: SO_RCVBUFFORCE, asked: SO_RCVBUF }, place);
   setBuffer(libc, fd, { forced: SO_SNDBUFFORCE, asked: SO_SNDBUF }, place);
-  const socket = dgram.createSocket("udp4");
+  const socket = dgram.createSocket(isIpv6(place.address) ? "udp6" : "udp4");
   // A socket that takes over a descriptor says so at once, inside bind(): listen for it before.
   const listening = once(socket, "listening");
   socket.bind({ fd });
@@ -61,7 +65,8 @@ export function deviceTcpListener(place: DeviceAddress): { fd: number } {
 }
 
 function openBound(libc: Libc, type: number, place: DeviceAddress): number {
-  const fd = libc.socket(AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  const family = isIpv6(place.address) ? AF_INET6 : AF_INET;
+  const fd = libc.socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   check(libc, fd, undefined, "socket", place);
   // For TCP only: with UDP it would let a second DHCP server share the port and take half of the packets.
   if (type === SOCK_STREAM) setInteger(libc, fd, SO_REUSEADDR, 1, place);
@@ -73,16 +78,36 @@ function openBound(libc: Libc, type: number, place: DeviceAddress): number {
     "SO_BINDTODEVICE",
     place,
   );
-  const address = Buffer.alloc(16); // struct sockaddr_in (ip(7)): family in host order, the rest in network order
-  address.writeUInt16LE(AF_INET, 0);
-  address.writeUInt16BE(place.port, 2);
-  address.writeUInt32BE(ipv4ToNumber(place.address), 4);
+  // IPv4 has a socket of its own.
+  if (family === AF_INET6) setInteger(libc, fd, IPV6_V6ONLY, 1, place, IPPROTO_IPV6);
+  const address = socketAddress(place);
   check(libc, libc.bind(fd, address, address.length), fd, "bind", place);
   return fd;
 }
 
-function setInteger(libc: Libc, fd: number, option: number, value: number, place: DeviceAddress): void {
-  check(libc, trySetInteger(libc, fd, option, value), fd, `socket option ${option}`, place);
+/** struct sockaddr_in (ip(7)) or sockaddr_in6 (ipv6(7)): the family in host order, the rest in network order. */
+function socketAddress({ address, port }: DeviceAddress): Buffer {
+  const bytes = Buffer.alloc(isIpv6(address) ? 28 : 16);
+  bytes.writeUInt16LE(isIpv6(address) ? AF_INET6 : AF_INET, 0);
+  bytes.writeUInt16BE(port, 2);
+  if (isIpv6(address)) bytes.set(ipv6ToBytes(address), 8);
+  else bytes.writeUInt32BE(ipv4ToNumber(address), 4);
+  return bytes;
+}
+
+function isIpv6(address: Ipv4 | Ipv6): address is Ipv6 {
+  return address.includes(":");
+}
+
+function setInteger(
+  libc: Libc,
+  fd: number,
+  option: number,
+  value: number,
+  place: DeviceAddress,
+  level = SOL_SOCKET,
+): void {
+  check(libc, trySetInteger(libc, fd, option, value, level), fd, `socket option ${option}`, place);
 }
 
 /** Beyond net.core.rmem_max where the process may (CAP_NET_ADMIN); else the kernel gives what it allows. */
@@ -97,10 +122,10 @@ function setBuffer(
   }
 }
 
-function trySetInteger(libc: Libc, fd: number, option: number, value: number): number {
+function trySetInteger(libc: Libc, fd: number, option: number, value: number, level = SOL_SOCKET): number {
   const bytes = Buffer.alloc(4);
   bytes.writeInt32LE(value);
-  return libc.setsockopt(fd, SOL_SOCKET, option, bytes, 4);
+  return libc.setsockopt(fd, level, option, bytes, 4);
 }
 
 function check(libc: Libc, result: number, fd: number | undefined, call: string, place: DeviceAddress): void {

@@ -1,6 +1,7 @@
 import { type Hardware, lostAfterMs, type Load, type NodeReport } from "../../agent/contract.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
+import { isIpv4 } from "../lib/ipv4.ts";
 import type { Mac } from "../lib/mac.ts";
 import type { BootEvent, Subject } from "../model/boot-event.ts";
 import type { Boot, NodeState, RecordedEvent, TrackerBatch } from "../model/boot-record.ts";
@@ -270,7 +271,7 @@ function machineSeen(known: DiscoveredMachine | undefined, event: BootEvent): Di
   return {
     ...machine,
     firmware,
-    ...(ip === undefined ? {} : { ip }),
+    ...(isIpv4(ip) ? { ip } : {}),
     ...(vendorClass === undefined ? {} : { vendorClass }),
   };
 }

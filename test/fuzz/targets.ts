@@ -1,5 +1,6 @@
 import type { FuzzTarget } from "./fuzzer.ts";
 import { dhcpCodec, dhcpDecisions, dhcpOptions } from "./targets/dhcp.ts";
+import { dhcp6Decisions, routerSolicitation } from "./targets/dhcp6.ts";
 import { bootPath, configuration, nodeRange, rpcReply } from "./targets/text.ts";
 import { tftpCodec, tftpTransfer } from "./targets/tftp.ts";
 
@@ -8,6 +9,8 @@ export const fuzzTargets: readonly FuzzTarget[] = [
   dhcpCodec,
   dhcpOptions,
   dhcpDecisions,
+  dhcp6Decisions,
+  routerSolicitation,
   tftpCodec,
   tftpTransfer,
   rpcReply,

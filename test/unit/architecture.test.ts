@@ -16,6 +16,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   agent: ["agent/contract"],
   "server/tracker": ["server/lib", "server/model", "agent/contract"],
   "server/dhcp": ["server/lib", "server/model", "server/config", "server/net"],
+  "server/dhcp6": ["server/lib", "server/model", "server/net"],
   "server/tftp": ["server/lib", "server/net"],
   "server/boot": ["server/lib", "server/model", "server/template"],
   "server/nodeconfig": ["server/lib", "server/model", "server/template"],
@@ -54,6 +55,7 @@ const ioModules =
   /^node:(?:fs|fs\/promises|net|dgram|http|child_process|sqlite|os|ffi|timers\/promises)$|^(?:execa|express)$/;
 const ioFiles: Readonly<Record<string, readonly string[]>> = {
   "server/dhcp": ["server.ts"],
+  "server/dhcp6": ["server.ts"],
   "server/tracker": [],
   "server/boot": ["confined-file.ts", "head-faults.ts"],
   "server/config": ["load.ts", "machine.ts"],

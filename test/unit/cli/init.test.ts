@@ -14,7 +14,12 @@ function machine(interfaces: Readonly<Record<string, readonly string[]>>): Machi
     name,
     cidrs.map((cidr) => ({ address: cidr.split("/")[0] ?? "", cidr })),
   ]);
-  return { interfaces: Object.fromEntries(entries), exists: (name) => name in interfaces };
+  return {
+    interfaces: Object.fromEntries(entries),
+    ipv6: {},
+    macs: {},
+    exists: (name) => name in interfaces,
+  };
 }
 
 describe("proposals of init", () => {

@@ -215,6 +215,8 @@ const machine: MachineNetwork = {
     eth1: [{ address: "10.0.1.1", cidr: "10.0.1.1/24" }],
     eth2: [],
   },
+  ipv6: { eth1: [{ address: "fd77::1", cidr: "fd77::1/64" }] },
+  macs: {},
   exists: (name) => ["lo", "eth1", "eth2"].includes(name),
 };
 
@@ -224,6 +226,11 @@ for (const [what, change, message] of [
     "an address that the interface has not",
     { address: "10.0.1.2" },
     /10\.0\.1\.2 is not an address of eth1, which has 10\.0\.1\.1/,
+  ],
+  [
+    "an IPv6 address that the interface has not",
+    { ipv6: { address: "fd77::2" } },
+    /fd77::2 is not an address of eth1, which has fd77::1\/64/,
   ],
   ["an interface without an address", { interface: "eth2" }, /eth2, which has no address/],
   ["a subnet of another size", { subnet: "10.0.0.0/16" }, /size/],

@@ -42,6 +42,8 @@ const machine: MachineFacts = {
 const sound: HeadFacts = {
   network: {
     interfaces: { eth1: [{ address: "10.0.1.1", cidr: "10.0.1.1/24" }] },
+    ipv6: {},
+    macs: {},
     exists: (name) => name === "eth1",
   },
   nfs: { backend: "ganesha" },
@@ -97,6 +99,8 @@ describe("doctor on a head", () => {
   it("an interface that is down or has another address", () => {
     const network = {
       interfaces: { eth1: [{ address: "10.0.1.9", cidr: "10.0.1.9/24" }] },
+      ipv6: {},
+      macs: {},
       exists: () => true,
     };
     const check = find(head({ network }), "interface");
