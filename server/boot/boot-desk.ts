@@ -1,6 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../lib/clock.ts";
-import { hyphenated } from "../lib/mac.ts";
 import type { Record as RecordEvent } from "../model/boot-event.ts";
 import { type BootIdentity, identityOf, nodeOfIdentity, subjectOf } from "../model/boot-identity.ts";
 import type { Directory } from "../model/directory.ts";
@@ -150,7 +149,7 @@ export class BootDesk {
       groups: node.groups.map((name) => directory.group(name)),
       template: this.#template("boot.ipxe"),
     };
-    const key = `${hyphenated(machine.mac)} ${machine.name ?? ""}`;
+    const key = machine.name === undefined ? machine.mac : `${machine.mac} ${machine.name}`;
     return this.#scripts.script(key, source, { text: nonce, placeholder }, () =>
       this.#render({
         kind: "boot",

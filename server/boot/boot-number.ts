@@ -7,7 +7,7 @@ import { createHmac, timingSafeEqual } from "node:crypto";
  */
 export type NumberParts = { sequence: number; random: string };
 
-const form = /^(?<body>(?<sequence>[0-9a-f]{12})[0-9a-f]{8})(?<seal>[0-9a-f]{20})$/;
+const form = /^(?<body>[0-9a-f]{20})(?<seal>[0-9a-f]{20})$/;
 const numberDigits = 40;
 
 export function bootNumber(key: string, nodeId: number, { sequence, random }: NumberParts): string {
@@ -21,10 +21,10 @@ export function isGenuine(key: string, nodeId: number, text: string): boolean {
   return found !== undefined && equal(found["seal"] ?? "", sealOf(key, nodeId, found["body"] ?? ""));
 }
 
-/** When a boot began; of two of one node the newer has the larger. -1 for what is no number: older than every boot. */
+/** When a boot began; of two of one node the newer has the larger. -1 for what cannot be one: older than every boot. */
 export function sequenceOf(text: string): number {
-  const digits = form.exec(text)?.groups?.["sequence"];
-  return digits === undefined ? -1 : Number.parseInt(digits, 16);
+  const sequence = text.length === numberDigits ? Number.parseInt(text.slice(0, 12), 16) : -1;
+  return Number.isNaN(sequence) ? -1 : sequence;
 }
 
 /** The boot token: the number, and what nobody can make who has only seen the number. */

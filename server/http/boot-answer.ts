@@ -15,17 +15,18 @@ export function sendText(
   text: string,
   headers: readonly string[] = [],
 ): void {
+  const bytes = Buffer.byteLength(text);
   response.writeHead(status, [
     "content-type",
     "text/plain; charset=utf-8",
     "content-length",
-    String(Buffer.byteLength(text)),
+    String(bytes),
     "cache-control",
     "no-store",
     ...headers,
   ]);
-  // A HEAD's answer takes no body: node:http leaves it out.
-  response.end(text);
+  // A HEAD's answer takes no body: node:http leaves it out. Plain ASCII goes out without being encoded.
+  response.end(text, bytes === text.length ? "latin1" : "utf8");
 }
 
 export type FileSending = {

@@ -65,7 +65,7 @@ export function bootHandler(parts: BootHandlerParts): BootHandler {
 
 function answer(parts: BootHandlerParts, exchange: Exchange, target: BootTarget): Promise<void> | undefined {
   const { request, response } = exchange;
-  const { method, headers } = request;
+  const { method } = request;
   if (method !== "GET" && method !== "HEAD") {
     sendText(response, 405, "only GET and HEAD are answered here\n", [
       "allow",
@@ -75,7 +75,7 @@ function answer(parts: BootHandlerParts, exchange: Exchange, target: BootTarget)
     ]);
     return undefined;
   }
-  if (headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0) {
+  if (hasBody(request)) {
     sendText(response, 413, "a request here has no body: leave it out\n", ["connection", "close"]);
     return undefined;
   }
@@ -105,6 +105,15 @@ function answer(parts: BootHandlerParts, exchange: Exchange, target: BootTarget)
       throw new AppError("not-found", `there is no ${request.url}`);
     }
   }
+}
+
+/** `request.headers` is made only when asked for, and a script needs nothing else of it. */
+function hasBody({ rawHeaders }: IncomingMessage): boolean {
+  return rawHeaders.some((name, at) => {
+    if (at % 2 === 1 || (name.length !== 14 && name.length !== 17)) return false;
+    const lower = name.toLowerCase();
+    return lower === "transfer-encoding" || (lower === "content-length" && Number(rawHeaders[at + 1]) > 0);
+  });
 }
 
 /** A loader that is turned away by an error falls to a shell: one that asks for its script is told to wait instead. */
