@@ -25,7 +25,7 @@ export type Head = {
 export async function prepareHead(
   workplace: Workplace,
   nodes: number,
-  change: Partial<ConfigValues> = {},
+  change: Partial<ConfigValues> & { boot?: { concurrent: number } } = {},
 ): Promise<Head> {
   const directory = workplace.scratch(`head-${nodes}`);
   const place = (name: string): string => join(directory, name);
@@ -33,21 +33,24 @@ export async function prepareHead(
   for (const loader of ["undionly.kpxe", "snponly.efi"])
     writeFileSync(join(place("loaders"), loader), loader);
   const config = place("provision.yaml");
+  const { boot, ...values } = change;
+  const more = boot === undefined ? "" : `boot:\n  concurrent: ${boot.concurrent}\n`;
   writeFileSync(
     config,
-    renderConfigFile({
-      interface: network.device,
-      address: network.head,
-      subnet: network.subnet,
-      pool: `${network.pool.from}-${network.pool.to}`,
-      imageStore: place("images"),
-      stateDirectory: place("state"),
-      sharedDirectory: place("shared"),
-      loaderDirectory: place("loaders"),
-      socket: place("api.sock"),
-      nfsBackend: "ganesha",
-      ...change,
-    }),
+    more +
+      renderConfigFile({
+        interface: network.device,
+        address: network.head,
+        subnet: network.subnet,
+        pool: `${network.pool.from}-${network.pool.to}`,
+        imageStore: place("images"),
+        stateDirectory: place("state"),
+        sharedDirectory: place("shared"),
+        loaderDirectory: place("loaders"),
+        socket: place("api.sock"),
+        nfsBackend: "ganesha",
+        ...values,
+      }),
   );
   const provision = async (...words: string[]): Promise<string> => {
     const { stdout } = await execa(command, ["--config", config, ...words], {

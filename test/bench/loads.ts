@@ -3,7 +3,7 @@ import { execa } from "execa";
 import { network, type RunningServer, type Workplace } from "./workplace.ts";
 
 /** Our own load generators, compiled when the bench starts. */
-export type Loads = { dhcp: string; tftp: string };
+export type Loads = { dhcp: string; tftp: string; http: string };
 
 export async function compileLoads(workplace: Workplace): Promise<Loads> {
   const compile = async (name: string): Promise<string> => {
@@ -11,8 +11,9 @@ export async function compileLoads(workplace: Workplace): Promise<Loads> {
     await execa("cc", ["-O2", "-Wall", "-o", program, join(import.meta.dirname, `${name}.c`)]);
     return program;
   };
-  const [dhcp, tftp] = await Promise.all([compile("dhcp-load"), compile("tftp-load")]);
-  return { dhcp, tftp };
+  const names = ["dhcp-load", "tftp-load", "http-load"];
+  const [dhcp = "", tftp = "", http = ""] = await Promise.all(names.map(compile));
+  return { dhcp, tftp, http };
 }
 
 /** What dhcp-load.c prints. */
@@ -93,5 +94,51 @@ export async function loadTftp(
   const output = await workplace.load([loads.tftp, network.head, "69", name, file, ...numbers], server);
   const result = JSON.parse(output) as TftpResult;
   if (result.wrong > 0) throw new Error(`${result.wrong} files had wrong content`);
+  return result;
+}
+
+/** What http-load.c prints. */
+export type HttpResult = {
+  seconds: number;
+  requests: number;
+  failed: number;
+  /** Answered with 503, and asked again. */
+  refused: number;
+  bytes: number;
+  p50Ms: number;
+  p99Ms: number;
+};
+
+export type HttpLoad = {
+  port: number;
+  /** A file with a path a line. */
+  paths: string;
+  connections: number;
+  seconds: number;
+  /** Ends earlier, once so many were asked for: each path once, when there are as many. */
+  most?: number;
+  /** What the first connection compares its bodies with. */
+  file?: string;
+};
+
+export async function loadHttp(
+  workplace: Workplace,
+  server: RunningServer,
+  loads: Loads,
+  load: HttpLoad,
+): Promise<HttpResult> {
+  const { port, paths, connections, seconds, most = 0, file } = load;
+  const numbers = [connections, seconds, most].map(String);
+  const words = [
+    loads.http,
+    network.head,
+    String(port),
+    paths,
+    ...numbers,
+    "read",
+    ...(file === undefined ? [] : [file]),
+  ];
+  const result = JSON.parse(await workplace.load(words, server)) as HttpResult;
+  if (result.failed > 0) throw new Error(`${result.failed} of ${result.requests} HTTP requests failed`);
   return result;
 }

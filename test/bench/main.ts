@@ -3,10 +3,12 @@ import { readFileSync } from "node:fs";
 import { execa } from "execa";
 import { parseArguments, usage } from "./arguments.ts";
 import { dhcpSuite } from "./dhcp-suite.ts";
+import { httpSuite } from "./http-suite.ts";
 import { compileLoads } from "./loads.ts";
 import type { Bench } from "./measuring.ts";
 import { ours, type Row, type Suite } from "./report.ts";
 import { Rivals } from "./rivals.ts";
+import { scaleSuite } from "./scale-suite.ts";
 import { type Machine, renderReport } from "./table.ts";
 import { tftpSuite } from "./tftp-suite.ts";
 import { cacheDirectory, openWorkplace } from "./workplace.ts";
@@ -14,6 +16,8 @@ import { cacheDirectory, openWorkplace } from "./workplace.ts";
 const runners: Partial<Record<Suite, (bench: Bench) => Promise<Row[]>>> = {
   dhcp: dhcpSuite,
   tftp: tftpSuite,
+  http: httpSuite,
+  scale: scaleSuite,
 };
 
 const say = (text: string): void => {

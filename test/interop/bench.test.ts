@@ -4,11 +4,11 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { firstNodeMac, prepareHead } from "../bench/head.ts";
-import { compileLoads, loadDhcp, loadTftp } from "../bench/loads.ts";
+import { compileLoads, loadDhcp, loadHttp, loadTftp } from "../bench/loads.ts";
 import { openWorkplace } from "../bench/workplace.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 
-test("the bench's loads find the head doing its work: leases, and files with the right content", async (t) => {
+test("the bench's loads find the head doing its work: leases, boot scripts, and files with the right content", async (t) => {
   const workplace = await openWorkplace(temporaryDirectory(t), () => undefined);
   t.after(() => workplace.rack.dispose());
   const loads = await compileLoads(workplace);
@@ -37,6 +37,15 @@ test("the bench's loads find the head doing its work: leases, and files with the
     file: join(workplace.directory, "other.img"),
   });
   await assert.rejects(wrong, /wrong content/);
+  const paths = join(workplace.directory, "paths");
+  writeFileSync(paths, "/boot/52-54-00-00-00-00/script.ipxe\n/boot/52-54-00-00-00-01/script.ipxe\n");
+  const scripts = await loadHttp(workplace, running, loads, {
+    port: 8080,
+    paths,
+    connections: 2,
+    seconds: 0.5,
+  });
+  assert.ok(scripts.requests > 2 && scripts.bytes > 100 * scripts.requests, JSON.stringify(scripts));
   assert.ok((await running.cpuSeconds()) > 0);
   await running.stop();
   assert.equal(running.ended(), true);

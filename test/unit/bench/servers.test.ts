@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { dnsmasqOptions, iscConfig, keaConfig, reservations } from "../../bench/dhcp-servers.ts";
 import { nodeRange } from "../../bench/head.ts";
 import { lossRules } from "../../bench/loss.ts";
+import { nginxConfig } from "../../bench/nginx.ts";
 import { cpuTicksOf } from "../../bench/workplace.ts";
 
 test("every server is given the same machines, with consecutive addresses", () => {
@@ -32,6 +33,13 @@ test("the rivals' configurations have the reservations and no more work than tha
     /^host n0 \{ hardware ethernet 52:54:00:00:00:00; fixed-address 10\.66\.0\.1; \}$/m,
   );
   assert.ok(dnsmasqOptions("/d").includes("--dhcp-range=10.65.0.1,10.65.234.96,255.248.0.0,1h"));
+});
+
+test("nginx gives files, or one text with its quotes and dollars as they are", () => {
+  const files = nginxConfig("/s", { directory: "/d", sendfile: true, port: 8081 });
+  assert.match(files, /sendfile on;[^]*location \/ \{ root \/d\/www; \}/);
+  const text = nginxConfig("/s", { directory: "/d", sendfile: false, port: 8081, text: 'a "b" $c' });
+  assert.match(text, /return 200 "a \\"b\\" \$\{dollar\}c";/);
 });
 
 test("loss is told in tenths of a percent of packets that arrive", () => {
