@@ -5,7 +5,7 @@
 //
 // Each exchange is DISCOVER, OFFER, REQUEST, ACK of the next client; after CLIENTS they come around again, beginning with
 // number START. It ends after SECONDS, or once MOST have begun (0: no such end). closed: OUTSTANDING exchanges at any time; open: RATE a second, however slow the server is. An exchange that
-// has no ACK after 1 s is lost. Latency counts from when the exchange was due, not from when it could be sent. An answer that
+// has no ACK after 1 s is lost; in the closed loop its client begins again. Latency counts from when the exchange was due, not from when it could be sent. An answer that
 // does not fit (a NAK, another address than was offered, an address that a second client has) is wrong. Prints one JSON object.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -88,21 +88,29 @@ static void queue(const struct exchange *e, int type, const uint8_t *server_id) 
   if (send_count == BATCH) flush();
 }
 
+// A DISCOVER of the slot's client.
+static void discover(struct exchange *e, double due) {
+  uint32_t slot = e - slots;
+  generation = (generation + 1) & 0x1fff;
+  e->xid = slot | (generation | 1) << 18;
+  e->offered = 0;
+  e->due_ms = due;
+  begun[begun_end % SLOTS].xid = e->xid;
+  begun[begun_end++ % SLOTS].due_ms = due;
+  queue(e, DISCOVER, NULL);
+}
+
 static void begin(double due) {
+  started++;
   if (free_count == 0) {
     lost++;
-    started++;
     return;
   }
-  uint32_t slot = free_slots[--free_count];
-  generation = (generation + 1) & 0x1fff;
-  slots[slot] = (struct exchange){.xid = slot | (generation | 1) << 18, .client = next_client, .due_ms = due};
+  struct exchange *e = &slots[free_slots[--free_count]];
+  e->client = next_client;
   next_client = (next_client + 1) % clients;
-  begun[begun_end % SLOTS].xid = slots[slot].xid;
-  begun[begun_end++ % SLOTS].due_ms = due;
-  started++;
   outstanding++;
-  queue(&slots[slot], DISCOVER, NULL);
+  discover(e, due);
 }
 
 static void release(struct exchange *e) {
@@ -160,14 +168,15 @@ static int receive(void) {
   return n;
 }
 
-static void give_up(double now) {
+static void give_up(double now, int again) {
   for (; begun_first < begun_end; begun_first++) {
     uint32_t xid = begun[begun_first % SLOTS].xid;
     struct exchange *e = &slots[xid & (SLOTS - 1)];
     if (e->xid != xid) continue;
     if (now - begun[begun_first % SLOTS].due_ms < LOST_MS) return;
     lost++;
-    release(e);
+    if (again) discover(e, now);
+    else release(e);
   }
 }
 
@@ -209,30 +218,32 @@ int main(int argc, char **argv) {
   if (most == 0) most = UINT64_MAX;
   latencies_ms = malloc(MAX_EXCHANGES * sizeof *latencies_ms);
   for (uint32_t i = 0; i < SLOTS; i++) free_slots[free_count++] = SLOTS - 1 - i;
-  double start = now_ms(), stop = start + seconds * 1e3, next_sweep = start;
-  uint64_t counted = 0;
-  for (double now = start; now < stop || outstanding > 0; now = now_ms()) {
-    if (now < stop && started >= most) {
-      stop = now;
+  double start = now_ms(), stop = start + seconds * 1e3, next_sweep = start, last = start;
+  uint64_t in_time = 0;
+  int beginning = 1;
+  for (double now = start; beginning || outstanding > 0; now = now_ms()) {
+    if (beginning && (now >= stop || started >= most)) { // rates are of what was done until here
+      beginning = 0;
+      in_time = finished;
       seconds = (now - start) / 1e3;
     }
-    if (now < stop && closed) {
+    if (beginning && closed) {
       while (outstanding < pace && started < most) begin(now);
-    } else if (now < stop) {
+    } else if (beginning) {
       for (double due; started < most && (due = start + started * 1e3 / pace) <= now;) begin(due);
-    } else if (counted == 0) {
-      counted = finished + 1; // what comes from here on is the tail
     }
     flush();
+    uint64_t before = finished;
     receive();
-    if (now >= next_sweep) next_sweep = now + 10, give_up(now);
+    if (finished > before) last = now_ms();
+    if (now >= next_sweep) next_sweep = now + 10, give_up(now, closed && now < stop);
   }
-  uint64_t in_time = counted == 0 ? finished : counted - 1, kept = finished < MAX_EXCHANGES ? finished : MAX_EXCHANGES;
+  uint64_t kept = finished < MAX_EXCHANGES ? finished : MAX_EXCHANGES;
   qsort(latencies_ms, kept, sizeof *latencies_ms, ascending);
   double p50 = kept == 0 ? 0 : latencies_ms[kept / 2], p99 = kept == 0 ? 0 : latencies_ms[kept * 99 / 100];
-  printf("{\"seconds\":%.3f,\"started\":%llu,\"finished\":%llu,\"inTime\":%llu,\"lost\":%llu,\"wrong\":%llu,"
+  printf("{\"seconds\":%.3f,\"wholeSeconds\":%.3f,\"started\":%llu,\"finished\":%llu,\"inTime\":%llu,\"lost\":%llu,\"wrong\":%llu,"
          "\"p50Ms\":%.4f,\"p99Ms\":%.4f,\"nextClient\":%u}\n",
-         seconds, (unsigned long long)started, (unsigned long long)finished, (unsigned long long)in_time,
+         seconds, (last - start) / 1e3, (unsigned long long)started, (unsigned long long)finished, (unsigned long long)in_time,
          (unsigned long long)lost, (unsigned long long)wrong, p50, p99, next_client);
   return 0;
 }

@@ -1,33 +1,51 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ipv4FromNumber, ipv4ToNumber, parseIpv4 } from "../../server/lib/ipv4.ts";
-import { firstNodeMac, prepareHead } from "./head.ts";
+import { firstNodeMac, firstPoolMac, prepareHead } from "./head.ts";
 import { ours } from "./report.ts";
 import type { Rivals } from "./rivals.ts";
 import { network, type RunningServer, type Workplace } from "./workplace.ts";
 
-/** A DHCP server that can be started with no leases, again and again. */
-export type DhcpServer = { name: string; start: () => Promise<RunningServer> };
+/** A DHCP server that can be started again and again. */
+export type DhcpServer = {
+  name: string;
+  /** With these leases, or none. */
+  start: (leases?: readonly Holder[]) => Promise<RunningServer>;
+  /** It takes minutes to give out ten thousand leases: it is given them in its file. */
+  slowToFill: boolean;
+};
 
-export type Reservation = { mac: string; ip: string };
+/** A machine and the address it has. */
+export type Holder = { mac: string; ip: string };
 
-export function reservations(count: number): Reservation[] {
-  const first = ipv4ToNumber(parseIpv4(network.firstNode) ?? ("0.0.0.0" as never));
+export function reservations(count: number): Holder[] {
+  return holders(firstNodeMac, network.firstNode, count);
+}
+
+/** Clients of the pool that have been there before. */
+export function poolLeases(count: number): Holder[] {
+  return holders(firstPoolMac, network.pool.from, count);
+}
+
+function holders(firstMac: number, firstIp: string, count: number): Holder[] {
+  const first = parseIpv4(firstIp);
+  if (first === undefined) throw new Error(`${firstIp} is no address`);
   return Array.from({ length: count }, (_, index) => ({
-    mac: ((firstNodeMac + index).toString(16).padStart(12, "0").match(/../g) ?? []).join(":"),
-    ip: ipv4FromNumber(first + index),
+    mac: ((firstMac + index).toString(16).padStart(12, "0").match(/../g) ?? []).join(":"),
+    ip: ipv4FromNumber(ipv4ToNumber(first) + index),
   }));
 }
 
 export async function provisionServer(workplace: Workplace, reserved: number): Promise<DhcpServer> {
   const head = await prepareHead(workplace, reserved);
-  return { name: ours, start: head.start };
+  return { name: ours, slowToFill: false, start: () => head.start() };
 }
 
 export async function keaServer(workplace: Workplace, rivals: Rivals, reserved: number): Promise<DhcpServer> {
   const { command } = await rivals.get("kea");
   return {
     name: "Kea",
+    slowToFill: false,
     start: async () => {
       const directory = workplace.scratch("kea");
       const config = join(directory, "kea.json");
@@ -42,7 +60,7 @@ export async function keaServer(workplace: Workplace, rivals: Rivals, reserved: 
 }
 
 /** Kea as fast as it goes; each setting that is not its default has its reason. */
-export function keaConfig(leaseFile: string, reserved: readonly Reservation[]): string {
+export function keaConfig(leaseFile: string, reserved: readonly Holder[]): string {
   const config = {
     Dhcp4: {
       // UDP sockets: everything comes through a relay, and there is no link layer to be taken care of.
@@ -78,11 +96,12 @@ export async function iscServer(workplace: Workplace, rivals: Rivals, reserved: 
   const { command } = await rivals.get("dhcpd");
   return {
     name: "ISC dhcpd",
-    start: async () => {
+    slowToFill: reserved === 0,
+    start: async (holding = []) => {
       const directory = workplace.scratch("dhcpd");
       const [config, leases] = [join(directory, "dhcpd.conf"), join(directory, "leases")];
       writeFileSync(config, iscConfig(reservations(reserved)));
-      writeFileSync(leases, "");
+      writeFileSync(leases, iscLeases(holding, endOf(Date.now())));
       const files = ["-cf", config, "-lf", leases, "--no-pid"];
       const argv = [...withoutSyslog, ...command, "-4", "-f", "-q", ...files, network.device];
       return await untilBound(workplace.serve(argv, { logFile: join(directory, "log") }));
@@ -90,7 +109,7 @@ export async function iscServer(workplace: Workplace, rivals: Rivals, reserved: 
   };
 }
 
-export function iscConfig(reserved: readonly Reservation[]): string {
+export function iscConfig(reserved: readonly Holder[]): string {
   const { subnet, netmask, pool, head } = network;
   const hosts = reserved.map(
     ({ mac, ip }, index) => `host n${index} { hardware ethernet ${mac}; fixed-address ${ip}; }`,
@@ -117,10 +136,11 @@ export async function dnsmasqServer(
   const { command } = await rivals.get("dnsmasq");
   return {
     name: "dnsmasq",
-    start: async () => {
+    slowToFill: reserved === 0,
+    start: async (holding = []) => {
       const directory = workplace.scratch("dnsmasq");
       const hosts = join(directory, "hosts");
-      mkdirSync(directory, { recursive: true });
+      writeFileSync(join(directory, "leases"), dnsmasqLeases(holding, endOf(Date.now())));
       writeFileSync(
         hosts,
         reservations(reserved)
@@ -150,6 +170,23 @@ export function dnsmasqOptions(directory: string): string[] {
     "--log-facility=/dev/null",
     "--quiet-dhcp",
   ];
+}
+
+/** In an hour, in seconds. */
+function endOf(nowMs: number): number {
+  return Math.floor(nowMs / 1000) + 3600;
+}
+
+/** As in dhcpd.leases(5). */
+export function iscLeases(leases: readonly Holder[], end: number): string {
+  const each = ({ mac, ip }: Holder): string =>
+    `lease ${ip} { starts epoch ${end - 3600}; ends epoch ${end}; binding state active; hardware ethernet ${mac}; }\n`;
+  return leases.map(each).join("");
+}
+
+/** Expiry, MAC address, IPv4 address, name and client identifier. */
+export function dnsmasqLeases(leases: readonly Holder[], end: number): string {
+  return leases.map(({ mac, ip }) => `${end} ${mac} ${ip} * *\n`).join("");
 }
 
 /** dhcpd tells syslog of every packet and cannot be told not to; without anybody listening there it is faster. */

@@ -7,8 +7,9 @@ import { network, pause, type RunningServer, type Workplace } from "./workplace.
 
 const command = join(import.meta.dirname, "../../scripts/provision");
 
-/** MAC addresses of machines in the inventory; those of the pool's clients begin elsewhere. */
+/** Of the machines in the inventory, and of those that nobody knows, which get addresses of the pool. */
 export const firstNodeMac = 0x52_54_00_00_00_00;
+export const firstPoolMac = 0x50_50_00_00_00_00;
 
 /** A head that can be started again and again from one prepared state. */
 export type Head = {

@@ -19,9 +19,11 @@ export async function compileLoads(workplace: Workplace): Promise<Loads> {
 /** What dhcp-load.c prints. */
 export type DhcpResult = {
   seconds: number;
+  /** Until the last exchange was whole. */
+  wholeSeconds: number;
   started: number;
   finished: number;
-  /** Finished while the load lasted: what rates are made of. */
+  /** Finished within `seconds`, while exchanges were begun: what rates are made of. */
   inTime: number;
   lost: number;
   wrong: number;

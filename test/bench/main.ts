@@ -9,14 +9,16 @@ import type { Bench } from "./measuring.ts";
 import { ours, type Row, type Suite } from "./report.ts";
 import { Rivals } from "./rivals.ts";
 import { scaleSuite } from "./scale-suite.ts";
+import { stormSuite } from "./storm-suite.ts";
 import { type Machine, renderReport } from "./table.ts";
 import { tftpSuite } from "./tftp-suite.ts";
 import { cacheDirectory, openWorkplace } from "./workplace.ts";
 
-const runners: Partial<Record<Suite, (bench: Bench) => Promise<Row[]>>> = {
+const runners: Record<Suite, (bench: Bench) => Promise<Row[]>> = {
   dhcp: dhcpSuite,
   tftp: tftpSuite,
   http: httpSuite,
+  storm: stormSuite,
   scale: scaleSuite,
 };
 
@@ -48,7 +50,7 @@ async function main(): Promise<number> {
   try {
     const bench = { workplace, rivals, quick, loads: await compileLoads(workplace) };
     const rows: Row[] = [];
-    for (const suite of only) rows.push(...((await runners[suite]?.(bench)) ?? []));
+    for (const suite of only) rows.push(...(await runners[suite](bench)));
     const report = { machine: await describeMachine(rivals), rows };
     process.stdout.write(json ? `${JSON.stringify(report)}\n` : renderReport(report));
     return 0;

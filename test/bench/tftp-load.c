@@ -5,7 +5,8 @@
 // CLIENTS at a time fetch NAME, one file after another, until SECONDS have passed (0: one file each). Every block is
 // compared with FILE, so wrong data is a failure. A file that takes longer than DEADLINE seconds has failed. Prints one
 // JSON object. A client behaves as firmware does: it acknowledges each window, a block that comes twice once more, and
-// repeats itself after 4 s of silence (EDK2, PXEBC_MTFTP_TIMEOUT); all other repeating is the server's.
+// repeats itself after 4 s of silence (EDK2, PXEBC_MTFTP_TIMEOUT), its request after 1, 2 and then every 4 s; all other repeating
+// is the server's.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -33,7 +34,7 @@ struct client {
   int in_window;         // blocks since the last acknowledgement
   int gap_told;          // the gap in front of us was acknowledged once already (RFC 7440 section 4)
   uint64_t blocks;       // received in order
-  double started_ms, heard_ms;
+  double started_ms, heard_ms, patience_ms;
 };
 
 static struct sockaddr_in server;
@@ -85,7 +86,7 @@ static void acknowledge(struct client *c) {
 }
 
 static void start(struct client *c, double now) {
-  *c = (struct client){.window = 1, .started_ms = now, .heard_ms = now};
+  *c = (struct client){.window = 1, .started_ms = now, .heard_ms = now, .patience_ms = 1000};
   c->fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
   if (c->fd < 0) fail("socket");
   struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
@@ -170,6 +171,7 @@ static void receive(struct client *c, double now) {
     if (bytes < 0) return;
     if (connect(c->fd, (struct sockaddr *)&from, size) < 0) fail("connect");
     c->connected = 1;
+    c->patience_ms = SILENCE_MS;
     c->heard_ms = now;
     return take(c, buffers[0], bytes, now);
   }
@@ -189,8 +191,9 @@ static void tick(struct client *all, int count, double now) {
     if (c->fd < 0) continue;
     if (now - c->started_ms > deadline_ms) {
       end(c, 0, now);
-    } else if (now - c->heard_ms > SILENCE_MS) {
+    } else if (now - c->heard_ms > c->patience_ms) {
       c->heard_ms = now;
+      if (c->patience_ms < SILENCE_MS) c->patience_ms *= 2;
       if (c->connected) acknowledge(c);
       else send_request(c);
     }

@@ -23,8 +23,8 @@ type Case = {
   deadlineSeconds: number;
 };
 
-const steady = { lossPercent: 0, seconds: 2, fileKiB: 1024, rounds: 5, deadlineSeconds: 10 };
-const crowd = { lossPercent: 0, seconds: 0, fileKiB: 1024, rounds: 3, deadlineSeconds: 30 };
+const steady = { lossPercent: 0, seconds: 2, fileKiB: 1024, rounds: 3, deadlineSeconds: 10 };
+const crowd = { lossPercent: 0, seconds: 0, fileKiB: 1024, rounds: 2, deadlineSeconds: 30 };
 /** As slow as the slowest server, and its hundred clients are a hundred samples. */
 const lossy = { clients: 100, seconds: 0, fileKiB: 1024, rounds: 1, deadlineSeconds: 30 };
 

@@ -32,7 +32,7 @@ export type Workplace = {
   /** Starts a server on the first core, in its namespace. */
   serve: (argv: readonly string[], options?: { logFile?: string }) => RunningServer;
   /** Runs a load to its end on the second core, in the other namespace; its output. @throws when the server ends */
-  load: (argv: readonly string[], server: RunningServer) => Promise<string>;
+  load: (argv: readonly string[], server: RunningServer, statuses?: readonly number[]) => Promise<string>;
 };
 
 export type RunningServer = {
@@ -82,13 +82,13 @@ export async function openWorkplace(cache: string, say: (text: string) => void):
     rack,
     say,
     serve: (argv, options) => serve(rack, argv, options?.logFile),
-    load: async (argv, server) => {
+    load: async (argv, server, statuses = []) => {
       const load = [...onCore(1), ...argv];
       const options = { timeout: 300_000, cancelSignal: server.alive };
       const ran = await rack.exec(rack.client("load"), load, { ...options, reject: false });
       // Its own words are worth more than those of the load that found nobody.
       if (server.ended()) throw new Error(server.lastWords());
-      if (ran.exitCode !== 0) throw new Error(ran.stderr);
+      if (![0, ...statuses].includes(ran.exitCode ?? -1)) throw new Error(ran.stderr);
       return ran.stdout;
     },
   };
