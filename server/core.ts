@@ -184,6 +184,9 @@ async function compose(config: Config, database: Database, log: Log): Promise<Co
     },
     why: (subject) => why(core, running, subject),
     render: (name) => render(core, name),
+    snapshot: async () => ({
+      file: await database.snapshot(`snapshot-${randomBytes(8).toString("hex")}.db`),
+    }),
   });
   return {
     ...core,

@@ -81,6 +81,11 @@ export class HeadClient {
     return this.#ask("GET", `/api/render/${encodeURIComponent(node)}`);
   }
 
+  /** For a twin of the head; the file is the caller's to take away. */
+  snapshot(): Promise<api.SnapshotAnswer> {
+    return this.#ask("POST", "/api/snapshot");
+  }
+
   /** Events as they happen, from the moment this resolves; ends when the head stops. */
   async follow(range: string | undefined): Promise<AsyncIterable<api.EventAnswer>> {
     const path = `/api/events/stream${query({ range })}`;

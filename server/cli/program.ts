@@ -21,6 +21,7 @@ import { addServe } from "./commands/serve.ts";
 import { addSetGroup } from "./commands/set-group.ts";
 import { addSetNode } from "./commands/set-node.ts";
 import { addShowNode } from "./commands/show-node.ts";
+import { addSimulate } from "./commands/simulate.ts";
 import { addStatus } from "./commands/status.ts";
 import { addWhy } from "./commands/why.ts";
 import { addGeneralOptions } from "./define.ts";
@@ -50,7 +51,7 @@ const commandGroups: readonly { heading: string; commands: readonly AddCommand[]
     heading: "Look:",
     commands: [addWhy, addEvents, addRender, addListDiscovered, addListLeases],
   },
-  { heading: "Lab:", commands: [addLab] },
+  { heading: "Try:", commands: [addSimulate, addLab] },
   { heading: "Help:", commands: [addHelp, addCompletion] },
 ];
 

@@ -51,7 +51,8 @@ export type Config = {
     /** Memory for the files that nodes boot from, in MiB. */
     cacheMebibytes: number;
   };
-  nfs: { backend: "auto" | "ganesha" | "kernel" };
+  /** `none`: whoever runs this machine serves the directories himself. */
+  nfs: { backend: "auto" | "ganesha" | "kernel" | "none" };
   /** `bootServer`: PXE's own port for boot servers and proxyDHCP, 4011. */
   ports: { dhcp: number; bootServer: number; tftp: number; http: number; nfs: number };
 };

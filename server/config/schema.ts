@@ -112,7 +112,9 @@ const fields = z.strictObject({
       cacheMebibytes: z.int("expected MiB").min(0, "at least 0").max(1_048_576, "at most 1 TiB").default(256),
     })
     .prefault({}),
-  nfs: z.strictObject({ backend: z.enum(["auto", "ganesha", "kernel"]).default("auto") }).prefault({}),
+  nfs: z
+    .strictObject({ backend: z.enum(["auto", "ganesha", "kernel", "none"]).default("auto") })
+    .prefault({}),
   ports: z
     .strictObject({
       dhcp: port.default(67),

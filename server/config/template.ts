@@ -180,7 +180,8 @@ function entriesOf(values: ConfigValues): Entry[] {
       key: "nfs",
       value: values.nfsBackend === undefined ? undefined : { backend: values.nfsBackend },
       fallback: { backend: "auto" },
-      comment: "The NFS server: kernel, ganesha, or auto (the kernel's where it is available).",
+      comment:
+        "The NFS server: kernel, ganesha, auto (the kernel's where it is available), or none (you run one yourself).",
     },
     {
       key: "ports",

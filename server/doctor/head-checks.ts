@@ -71,8 +71,14 @@ function loaderChecks(config: Config, { fileExists }: HeadFacts): readonly Check
   });
 }
 
+const nfsNames: Readonly<Record<string, string>> = {
+  kernel: "the kernel's",
+  ganesha: "NFS-Ganesha",
+  none: "your own, as nfs.backend says",
+};
+
 function nfsCheck({ nfs }: HeadFacts): Check {
-  if ("backend" in nfs) return ok("nfs server", nfs.backend === "kernel" ? "the kernel's" : "NFS-Ganesha");
+  if ("backend" in nfs) return ok("nfs server", nfsNames[nfs.backend] ?? nfs.backend);
   return fail(
     "nfs server",
     nfs.problem.message,

@@ -7,6 +7,7 @@ import type {
   LeaseAnswer,
   NodeAnswer,
   RenderAnswer,
+  SnapshotAnswer,
   StatusAnswer,
   WhyAnswer,
 } from "../model/answers.ts";
@@ -40,6 +41,7 @@ export type ApiParts = {
   newestEvents: (limit: number, nodeIds?: readonly number[]) => Promise<readonly EventAnswer[]>;
   why: (subject: string) => Promise<WhyAnswer>;
   render: (name: string) => Promise<RenderAnswer>;
+  snapshot: () => Promise<SnapshotAnswer>;
 };
 
 /** The head's API for its own machine: model/answers.ts has the requests and answers. Served on a local socket only. */
@@ -87,8 +89,9 @@ function readingRoutes(parts: ApiParts): Router {
   return router;
 }
 
-function changingRoutes({ inventory }: ApiParts): Router {
+function changingRoutes({ inventory, snapshot }: ApiParts): Router {
   const router = Router();
+  router.post("/snapshot", async (_, response) => void response.json(await snapshot()));
   router.post("/nodes", async (request, response) => {
     response.json(await inventory.addNodes(checked(addNodesSchema, request.body)));
   });

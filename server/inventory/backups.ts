@@ -19,15 +19,20 @@ export async function backUp(raw: DatabaseSync, directory: string, nowMs: number
   }
   const file = join(directory, `provision-${new Date(nowMs).toISOString().replaceAll(/[:.]/g, "-")}.db`);
   const part = file + unfinished;
-  const descriptor = openSync(part, "w", 0o600);
+  await copyTo(raw, part);
+  renameSync(part, file);
+  for (const old of backupFiles(directory).slice(0, -backupsKept)) rmSync(join(directory, old));
+}
+
+/** The copy alone, which only its owner may read. */
+export async function copyTo(raw: DatabaseSync, file: string): Promise<void> {
+  const descriptor = openSync(file, "w", 0o600);
   try {
-    await backup(raw, part, { rate: pagesOfStep, progress: syncing(descriptor) });
+    await backup(raw, file, { rate: pagesOfStep, progress: syncing(descriptor) });
   } finally {
     closeSync(descriptor);
   }
-  chmodSync(part, 0o600);
-  renameSync(part, file);
-  for (const old of backupFiles(directory).slice(0, -backupsKept)) rmSync(join(directory, old));
+  chmodSync(file, 0o600);
 }
 
 /** The last step forces the copy to the disk with the database locked: this leaves it next to nothing to force. */

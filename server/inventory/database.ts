@@ -7,7 +7,7 @@ import { AppError, messageOf } from "../lib/errors.ts";
 import * as init from "./migrations/0001-init.ts";
 import * as largeClusters from "./migrations/0002-large-clusters.ts";
 import * as hardwareApart from "./migrations/0003-hardware-apart.ts";
-import { backUp, newestBackup } from "./backups.ts";
+import { backUp, copyTo, newestBackup } from "./backups.ts";
 import { DurableWriter } from "./durable-writer.ts";
 import { sqliteDialect } from "./sqlite-dialect.ts";
 import type { Write } from "./statements.ts";
@@ -22,6 +22,8 @@ export type Database = {
   close: () => Promise<void>;
   /** Writes a sound copy beside the database's backups and keeps the newest ones; packets are answered meanwhile. */
   backup: (nowMs: number) => Promise<void>;
+  /** Writes a sound copy to a file of its own in the state directory, for whoever asks; its path. */
+  snapshot: (name: string) => Promise<string>;
 };
 
 /** The database's file below the state directory. */
@@ -60,6 +62,13 @@ export async function openDatabase(stateDirectory: string): Promise<Database> {
     backup: (nowMs) => {
       copying = copying.catch(() => undefined).then(() => backUp(raw, backups, nowMs));
       return copying;
+    },
+    snapshot: async (name) => {
+      const target = join(stateDirectory, name);
+      const copied = copying.catch(() => undefined).then(() => copyTo(raw, target));
+      copying = copied;
+      await copied;
+      return target;
     },
   };
 }

@@ -25,6 +25,7 @@ import type { Phase } from "./phase.ts";
  *     GET    /api/events/stream?range=RANGE                server-sent events, `data:` is an EventAnswer
  *     GET    /api/why/NODE-OR-MAC                          WhyAnswer
  *     GET    /api/render/NODE                              RenderAnswer
+ *     POST   /api/snapshot                                 SnapshotAnswer
  *
  * Every refusal is a ProblemAnswer with the status of its code (lib/errors.ts).
  */
@@ -34,6 +35,9 @@ export type ProblemAnswer = {
   faults: readonly Fault[];
   hint?: string;
 };
+
+/** A copy of the database, secrets included, in the state directory. Whoever asked for it takes it away. */
+export type SnapshotAnswer = { file: string };
 
 export type NodesAnswer = { nodes: readonly NodeAnswer[] };
 export type GroupsAnswer = { groups: readonly Group[] };

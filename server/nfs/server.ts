@@ -54,8 +54,10 @@ export function createNfsServer(options: NfsServerOptions): NfsServer {
   return {
     exports,
     start: async () => {
+      const { backend } = config.nfs;
+      if (backend === "none") return;
       prepareDirectories(exports);
-      running = await makeSupervisor({ ...options, searchPath }, exports, probe);
+      running = await makeSupervisor(backend, { ...options, searchPath }, exports, probe);
       await running.supervisor.start();
     },
     stop: async () => {
@@ -63,7 +65,7 @@ export function createNfsServer(options: NfsServerOptions): NfsServer {
     },
     status: () => ({
       ...(running === undefined
-        ? { state: "stopped", restarts: 0 }
+        ? notStarted(config.nfs.backend)
         : { ...running.supervisor.status(), backend: running.backend }),
       exports: [exports.images, exports.shared].map(({ path, access }) => ({ path, access })),
     }),
@@ -74,7 +76,14 @@ export function createNfsServer(options: NfsServerOptions): NfsServer {
   };
 }
 
+function notStarted(wanted: Config["nfs"]["backend"]): SupervisorStatus {
+  return wanted === "none"
+    ? { state: "running", restarts: 0, message: "not run by the head, as nfs.backend says" }
+    : { state: "stopped", restarts: 0 };
+}
+
 async function makeSupervisor(
+  wanted: "auto" | BackendName,
   options: NfsServerOptions,
   exports: NfsExports,
   probe: Probe,
@@ -83,7 +92,7 @@ async function makeSupervisor(
   const run = runIn(searchPath);
   const directory = path.join(config.stateDirectory, "nfs");
   const found = await findServers(searchPath, run);
-  const name = chooseBackend(config.nfs.backend, found);
+  const name = chooseBackend(wanted, found);
   const backends: Record<BackendName, NfsBackend> = {
     ganesha: ganeshaBackend({ program: "ganesha.nfsd", ...found.ganesha, exports, directory }),
     kernel: kernelBackend({ exports, directory, run }),

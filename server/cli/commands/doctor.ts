@@ -60,8 +60,10 @@ async function configured(run: Run<Options>, searchPath: string): Promise<readon
 }
 
 async function nfsOf(config: Config, searchPath: string): Promise<HeadFacts["nfs"]> {
+  const { backend } = config.nfs;
+  if (backend === "none") return { backend };
   try {
-    return { backend: chooseBackend(config.nfs.backend, await findServers(searchPath, runProgram)) };
+    return { backend: chooseBackend(backend, await findServers(searchPath, runProgram)) };
   } catch (error) {
     if (error instanceof AppError) return { problem: error };
     throw error;
