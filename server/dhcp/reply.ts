@@ -5,9 +5,10 @@ import { bootAnswer, bootFields } from "./boot-answer.ts";
 import type { DhcpRequest } from "./client.ts";
 import { option, optionOf } from "./option-table.ts";
 import { type DhcpPacket, bootReply, noAddress } from "./packet.ts";
+import { keptFor } from "./kept.ts";
 import type { DhcpSite } from "./site.ts";
 
-type Options = [number, Uint8Array][];
+type Options = (readonly [number, Uint8Array])[];
 
 /** What a client is given, and in which network. */
 export type Grant = { ip: Ipv4; network: Network; node: ClusterNode | undefined };
@@ -24,8 +25,7 @@ export function leaseReply(
   grant: Grant,
   site: DhcpSite,
 ): DhcpPacket {
-  const { ip, network, node } = grant;
-  const seconds = network.leaseSeconds;
+  const { ip, node } = grant;
   const boot = bootFields(bootAnswer(request, node, site), site);
   return {
     ...replyHeader(request.packet),
@@ -34,15 +34,12 @@ export function leaseReply(
     yiaddr: ip,
     siaddr: boot.siaddr,
     file: boot.file,
-    options: new Map([
-      ...commonOptions(type, request, site),
-      [...optionOf(option.leaseSeconds, seconds)],
-      // RFC 2131 section 4.4.5: half and seven eighths of the lease.
-      [...optionOf(option.renewSeconds, Math.floor(seconds / 2))],
-      [...optionOf(option.rebindSeconds, Math.floor((seconds * 7) / 8))],
-      ...networkOptions(grant),
-      ...boot.options,
-    ]),
+    options: together(
+      commonOptions(type, request, site),
+      leaseTimes(grant.network),
+      networkOptions(grant),
+      boot.options,
+    ),
   };
 }
 
@@ -55,7 +52,7 @@ export function informReply(request: DhcpRequest, grant: Omit<Grant, "ip">, site
     ciaddr: request.packet.ciaddr,
     siaddr: boot.siaddr,
     file: boot.file,
-    options: new Map([...commonOptions("ACK", request, site), ...networkOptions(grant), ...boot.options]),
+    options: together(commonOptions("ACK", request, site), networkOptions(grant), boot.options),
   };
 }
 
@@ -65,8 +62,15 @@ export function nakReply(request: DhcpRequest, message: string, site: DhcpSite):
   return {
     ...header,
     flags: header.giaddr === noAddress ? header.flags : header.flags | broadcastFlag,
-    options: new Map([...commonOptions("NAK", request, site), [...optionOf(option.message, message)]]),
+    options: together(commonOptions("NAK", request, site), [optionOf(option.message, message)]),
   };
+}
+
+/** Of an option that is given twice the later one counts. */
+function together(...parts: readonly Options[]): Map<number, Uint8Array> {
+  const options = new Map<number, Uint8Array>();
+  for (const part of parts) for (const [code, value] of part) options.set(code, value);
+  return options;
 }
 
 /** A reply's header, with the client's own fields and no address of any kind. */
@@ -96,28 +100,46 @@ export function commonOptions(
   request: DhcpRequest,
   site: Pick<DhcpSite, "address">,
 ): Options {
-  const echoed =
-    type === "NAK"
-      ? [option.clientId, option.relayAgent]
-      : [option.clientId, option.machineUuid, option.subnetSelection, option.relayAgent];
-  return [
-    [...optionOf(option.messageType, type)],
-    [...optionOf(option.serverId, site.address)],
-    ...echoed.flatMap(({ code }): Options => {
-      const value = request.packet.options.get(code);
-      return value === undefined ? [] : [[code, value]];
-    }),
-  ];
-}
-
-function networkOptions({ network, node }: Omit<Grant, "ip">): Options {
-  const options: Options = [
-    [...optionOf(option.subnetMask, netmaskOf(network.subnet))],
-    [...optionOf(option.broadcast, broadcastOf(network.subnet))],
-    [...optionOf(option.domain, network.domain)],
-  ];
-  if (network.router !== undefined) options.push([...optionOf(option.routers, [network.router])]);
-  if (network.dns.length > 0) options.push([...optionOf(option.dns, network.dns)]);
-  if (node !== undefined) options.push([...optionOf(option.hostname, node.name)]);
+  const options = [messageTypes[type], serverId(site)];
+  for (const { code } of type === "NAK" ? echoedByNak : echoed) {
+    const value = request.packet.options.get(code);
+    if (value !== undefined) options.push([code, value]);
+  }
   return options;
 }
+
+const echoedByNak = [option.clientId, option.relayAgent];
+const echoed = [option.clientId, option.machineUuid, option.subnetSelection, option.relayAgent];
+
+const messageTypes = {
+  OFFER: optionOf(option.messageType, "OFFER"),
+  ACK: optionOf(option.messageType, "ACK"),
+  NAK: optionOf(option.messageType, "NAK"),
+};
+
+const serverId = keptFor((site: Pick<DhcpSite, "address">) => optionOf(option.serverId, site.address));
+
+const leaseTimes = keptFor(({ leaseSeconds }: Network): Options => [
+  optionOf(option.leaseSeconds, leaseSeconds),
+  // RFC 2131 section 4.4.5: half and seven eighths of the lease.
+  optionOf(option.renewSeconds, Math.floor(leaseSeconds / 2)),
+  optionOf(option.rebindSeconds, Math.floor((leaseSeconds * 7) / 8)),
+]);
+
+const hostname = keptFor((node: ClusterNode) => optionOf(option.hostname, node.name));
+
+function networkOptions({ network, node }: Omit<Grant, "ip">): Options {
+  const options = optionsOfNetwork(network);
+  return node === undefined ? options : [...options, hostname(node)];
+}
+
+const optionsOfNetwork = keptFor((network: Network): Options => {
+  const options: Options = [
+    optionOf(option.subnetMask, netmaskOf(network.subnet)),
+    optionOf(option.broadcast, broadcastOf(network.subnet)),
+    optionOf(option.domain, network.domain),
+  ];
+  if (network.router !== undefined) options.push(optionOf(option.routers, [network.router]));
+  if (network.dns.length > 0) options.push(optionOf(option.dns, network.dns));
+  return options;
+});

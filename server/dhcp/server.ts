@@ -173,7 +173,8 @@ class Server {
       if (reply !== undefined && bytes !== undefined) this.#send(request, reply, bytes);
       return this.#tell(decision);
     }
-    const kept = bytes?.slice();
+    // In Buffer's pool: an ArrayBuffer of its own costs more than the packet.
+    const kept = bytes === undefined ? undefined : Buffer.from(bytes);
     this.#writer.save(decision.leases, (saved) => {
       if (!saved) return this.#counters.add("dropped.not-saved");
       if (reply !== undefined && kept !== undefined) this.#send(request, reply, kept);

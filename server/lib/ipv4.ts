@@ -41,7 +41,22 @@ export function ipv4ToNumber(ip: Ipv4): number {
 const dot = 46;
 const zero = 48;
 
+/** Texts of late: a relay's address, or one that was offered a moment ago, comes again and again. */
+const textSlots = 4096;
+const textNumbers = new Float64Array(textSlots).fill(-1);
+const texts: Ipv4[] = [];
+
 export function ipv4FromNumber(value: number): Ipv4 {
+  const slot = value & (textSlots - 1);
+  const known = texts[slot];
+  if (known !== undefined && textNumbers[slot] === value) return known;
+  const text = formatNumber(value);
+  textNumbers[slot] = value;
+  texts[slot] = text;
+  return text;
+}
+
+function formatNumber(value: number): Ipv4 {
   return `${(value >>> 24) & 255}.${(value >>> 16) & 255}.${(value >>> 8) & 255}.${value & 255}` as Ipv4;
 }
 
