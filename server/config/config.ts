@@ -20,6 +20,8 @@ export type Config = {
      * tells machines what to boot; there are no pools then.
      */
     mode: "server" | "proxy";
+    /** Whether an address of a pool is asked for on the wire before it is offered to a machine that never had it. */
+    probe: "auto" | "off";
   };
   /** False: another DHCP server may know addresses that we do not, so what we do not know is not refused. */
   authoritative: boolean;
@@ -64,6 +66,6 @@ export function asProxy(config: Config): Config {
   return {
     ...config,
     networks: [withoutPools(own), ...further.map(withoutPools)],
-    dhcp: { mode: "proxy" },
+    dhcp: { ...config.dhcp, mode: "proxy" },
   };
 }

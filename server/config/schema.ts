@@ -72,7 +72,12 @@ const fields = z.strictObject({
   interface: z.string().regex(/^[^\s/:]{1,15}$/, "expected a network interface such as eth0"),
   address: ipv4,
   subnet,
-  dhcp: z.strictObject({ mode: z.enum(["server", "proxy"]).default("server") }).prefault({}),
+  dhcp: z
+    .strictObject({
+      mode: z.enum(["server", "proxy"]).default("server"),
+      probe: z.enum(["auto", "off"]).default("auto"),
+    })
+    .prefault({}),
   pool: pool.exactOptional(),
   leaseSeconds: leaseSeconds.default(3600),
   domain: domainName.default("cluster.lan"),

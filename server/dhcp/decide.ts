@@ -1,5 +1,6 @@
 import { assertNever } from "../lib/assert.ts";
 import type { Ipv4 } from "../lib/ipv4.ts";
+import type { Mac } from "../lib/mac.ts";
 import type { BootEvent } from "../model/boot-event.ts";
 import { subjectOf } from "../model/boot-identity.ts";
 import { networkOf } from "../model/network.ts";
@@ -26,6 +27,9 @@ export type IgnoreReason =
   | "not-holder" // gives back or declines what it does not have
   | "server-message"; // OFFER, ACK, NAK: nothing a client sends
 
+/** Something to remember, and nothing to answer. */
+export type Note = { kind: "note"; leases: readonly Lease[]; events: readonly BootEvent[] };
+
 /** What to do about a request. Lease changes are to be durable before a reply goes out. */
 export type Decision =
   | {
@@ -38,7 +42,7 @@ export type Decision =
       events: readonly BootEvent[];
     }
   /** RELEASE and DECLINE: noted, never answered. */
-  | { kind: "note"; leases: readonly Lease[]; events: readonly BootEvent[] }
+  | Note
   | { kind: "ignore"; reason: IgnoreReason; events: readonly BootEvent[] };
 
 /** How long an offer stands. EDK2 asks for the address 3 to 4 s after the offer, iPXE up to 3 s. */
@@ -213,15 +217,29 @@ function decline(context: Context): Decision {
   if (standing(ip, context) !== "own") return ignore("not-holder");
   const events = [refused(context, `${ip} is in use by another machine: ${request.mac} found it taken`)];
   if (node !== undefined) return { kind: "note", leases: [], events };
-  const lease: Lease = {
+  return { kind: "note", leases: [quarantined(ip, request, nowMs)], events };
+}
+
+/** Nobody gets the address for a while. `finder`: who would have used it. */
+function quarantined(ip: Ipv4, finder: Finder, nowMs: number): Lease {
+  return {
     ip,
-    client: request.identity,
-    mac: request.mac,
+    client: finder.identity,
+    mac: finder.mac,
     state: "declined",
     startedAtMs: nowMs,
     expiresAtMs: nowMs + quarantineMs,
   };
-  return { kind: "note", leases: [lease], events };
+}
+
+type Finder = Pick<DhcpRequest, "mac" | "identity">;
+
+/** An address that was about to be offered is in use: `owner` answered by ARP, or somebody else did from afar. */
+export function foundTaken(ip: Ipv4, finder: Finder, owner: Mac | undefined, nowMs: number): Note {
+  const by = owner === undefined ? "" : `: ${owner} answers for it`;
+  const message = `${ip} of the pool is in use by a machine that was not given it${by}`;
+  const event: BootEvent = { kind: "refused", mac: finder.mac, atMs: nowMs, step: "offered", message };
+  return { kind: "note", leases: [quarantined(ip, finder, nowMs)], events: [event] };
 }
 
 function inform({ request, view, node, link }: Context): Decision {

@@ -1,25 +1,31 @@
 import type { Clock } from "../lib/clock.ts";
 import type { Config } from "../config/config.ts";
 import { ByteWriter } from "../lib/bytes.ts";
-import { DecodeError } from "../lib/errors.ts";
+import { DecodeError, messageOf } from "../lib/errors.ts";
 import { type Ipv4, ipv4FromNumber, ipv4ToNumber } from "../lib/ipv4.ts";
 import type { Log } from "../lib/log.ts";
 import type { Record as RecordEvent } from "../model/boot-event.ts";
 import type { Directory } from "../model/directory.ts";
 import type { Lease } from "../model/node.ts";
+import { type AddressProbe, openAddressProbe } from "../net/address-probe.ts";
 import { type DatagramPort, type OpenDatagramPort, openDatagramPort } from "../net/datagram-port.ts";
 import { type Admission, admissionFor, beginsExchange } from "./admission.ts";
 import { type DhcpRequest, readRequest } from "./client.ts";
+import { ConflictCheck, type Verdict } from "./conflict-check.ts";
 import { Counters, namesUnder } from "./counters.ts";
-import { type Decision, decide } from "./decide.ts";
+import { type Decision, type Note, decide, foundTaken } from "./decide.ts";
 import { decode } from "./decode.ts";
 import { encode, replyLimit } from "./encode.ts";
 import { type LeaseStore, LeaseWriter } from "./lease-writer.ts";
 import { LeaseTable } from "./leases.ts";
+import { noAddress } from "./packet.ts";
 import type { BootUrls, DhcpSite, DhcpView } from "./site.ts";
 
 export type DhcpServerOptions = {
-  config: Pick<Config, "interface" | "ports"> & Omit<DhcpSite, "urls">;
+  config: Pick<Config, "interface" | "ports"> & { dhcp: Pick<Config["dhcp"], "probe"> } & Omit<
+      DhcpSite,
+      "urls"
+    >;
   urls: BootUrls;
   directory: Directory;
   store: LeaseStore;
@@ -28,6 +34,8 @@ export type DhcpServerOptions = {
   clock: Clock;
   /** Default: a port bound to the interface. */
   openPort?: OpenDatagramPort;
+  /** Default: by ARP on the interface and ICMP beyond it. */
+  openProbe?: (device: string) => AddressProbe;
 };
 
 /** The DHCP server of one interface. */
@@ -70,6 +78,7 @@ class Server {
   #view: DhcpView;
   #writer: LeaseWriter;
   #port: DatagramPort | undefined;
+  #conflicts: ConflictCheck | undefined;
   #admission: Admission = "all";
   #lookedAtMs = 0;
   #untilLook = 0;
@@ -87,6 +96,7 @@ class Server {
     const { store, log, config } = this.#options;
     this.#view = this.#viewOf(await store.loadLeases());
     this.#writer = new LeaseWriter(this.#view.leases, store, log);
+    this.#conflicts = config.dhcp.probe === "off" ? undefined : this.#openConflicts();
     // The wildcard address, or broadcasts would not arrive; the binding to the device keeps other interfaces out.
     const address = "0.0.0.0" as Ipv4;
     this.#port = await (this.#options.openPort ?? openDatagramPort)(
@@ -106,6 +116,8 @@ class Server {
   }
 
   async stop(): Promise<void> {
+    this.#conflicts?.stop();
+    this.#conflicts = undefined;
     this.#port?.close();
     this.#port = undefined;
     await this.#writer.idle();
@@ -123,6 +135,19 @@ class Server {
   #viewOf(leases: readonly Lease[]): DhcpView {
     const { directory } = this.#options;
     return { directory, leases: new LeaseTable(this.#site.networks, leases), site: this.#site };
+  }
+
+  #openConflicts(): ConflictCheck | undefined {
+    const { config, clock, log, openProbe = openAddressProbe } = this.#options;
+    try {
+      return new ConflictCheck(openProbe(config.interface), () => clock.nowMs());
+    } catch (error) {
+      log.warn(
+        { error: messageOf(error) },
+        "DHCP: addresses of pools are offered without looking whether they are in use",
+      );
+      return undefined;
+    }
   }
 
   /** Never throws: whatever a packet does, the next one is answered. */
@@ -162,24 +187,82 @@ class Server {
   }
 
   #carryOut(request: DhcpRequest, decision: Decision): void {
-    if (decision.kind === "ignore") {
-      this.#counters.add(droppedName(decision.reason));
-      return this.#tell(decision);
+    switch (decision.kind) {
+      case "ignore": {
+        this.#counters.add(droppedName(decision.reason));
+        return this.#tell(decision);
+      }
+      case "note": {
+        return this.#note(decision);
+      }
+      case "reply": {
+        return this.#answer(request, decision);
+      }
     }
-    const reply = decision.kind === "reply" ? decision : undefined;
-    if (reply?.hold !== undefined) this.#view.leases.hold(reply.hold.ip, request.mac, reply.hold.untilMs);
-    const bytes = reply === undefined ? undefined : this.#encode(request, reply);
-    if (decision.leases.length === 0) {
-      if (reply !== undefined && bytes !== undefined) this.#send(request, reply, bytes);
-      return this.#tell(decision);
+  }
+
+  #answer(request: DhcpRequest, reply: Reply): void {
+    if (reply.hold !== undefined && !this.#mayOffer(request, reply, reply.hold)) return;
+    const bytes = this.#encode(request, reply);
+    if (reply.leases.length === 0) {
+      this.#send(request, reply, bytes);
+      return this.#tell(reply);
     }
     // In Buffer's pool: an ArrayBuffer of its own costs more than the packet.
-    const kept = bytes === undefined ? undefined : Buffer.from(bytes);
+    const kept = Buffer.from(bytes);
+    this.#writer.save(reply.leases, (saved) => {
+      if (!saved) return this.#counters.add("dropped.not-saved");
+      this.#send(request, reply, kept);
+      this.#tell(reply);
+    });
+  }
+
+  #note(decision: Note): void {
+    if (decision.leases.length === 0) return this.#tell(decision);
     this.#writer.save(decision.leases, (saved) => {
       if (!saved) return this.#counters.add("dropped.not-saved");
-      if (reply !== undefined && kept !== undefined) this.#send(request, reply, kept);
       this.#tell(decision);
     });
+  }
+
+  /**
+   * Holds the address, and looks whether it is in use unless the machine is known to have had it. False: the offer
+   * follows when that is known, or is on its way already.
+   */
+  #mayOffer(request: DhcpRequest, reply: Reply, hold: NonNullable<Reply["hold"]>): boolean {
+    const { leases } = this.#view;
+    const conflicts = this.#conflicts;
+    conflicts?.count();
+    if (conflicts?.isAsking(hold.ip) === true) {
+      this.#counters.add("dropped.probing");
+      return false;
+    }
+    const wasHeld = leases.holder(hold.ip, this.#options.clock.nowMs()) !== undefined;
+    leases.hold(hold.ip, request.mac, hold.untilMs);
+    if (conflicts === undefined || wasHeld || leases.get(hold.ip)?.mac === request.mac) return true;
+    if (!conflicts.isReady || this.#admission !== "all") {
+      this.#counters.add("probe.skipped");
+      return true;
+    }
+    this.#counters.add("probe.asked");
+    const bytes = Buffer.from(this.#encode(request, reply));
+    const by = request.packet.giaddr === noAddress ? "arp" : "echo";
+    const asker = { mac: request.mac, identity: request.identity };
+    conflicts.ask(hold.ip, by, (verdict) => {
+      if (verdict.kind === "taken" && verdict.mac !== asker.mac) return this.#avoid(hold.ip, asker, verdict);
+      this.#send(request, reply, bytes);
+      this.#tell(reply);
+    });
+    return false;
+  }
+
+  /** No OFFER: the client asks again within seconds, and is then offered another address. */
+  #avoid(ip: Ipv4, asker: Pick<DhcpRequest, "mac" | "identity">, verdict: Verdict & { kind: "taken" }): void {
+    const nowMs = this.#options.clock.nowMs();
+    this.#counters.add("probe.taken");
+    const holder = this.#view.leases.holder(ip, nowMs);
+    if (holder?.kind !== "machine" || holder.mac !== asker.mac) return; // given to its user in the meantime
+    this.#note(foundTaken(ip, asker, verdict.mac, nowMs));
   }
 
   /** The reply as it goes out; good until the next one is encoded. */

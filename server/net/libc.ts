@@ -17,6 +17,7 @@ function openLibc() {
     if_nametoindex: { arguments: ["buffer"], return: "u32" },
     recvfrom: { arguments: ["i32", "buffer", "u64", "i32", "buffer", "buffer"], return: "i64" },
     sendto: { arguments: ["i32", "buffer", "u64", "i32", "buffer", "u32"], return: "i64" },
+    recv: { arguments: ["i32", "buffer", "u64", "i32"], return: "i64" },
     recvmsg: { arguments: ["i32", "buffer", "i32"], return: "i32" },
     // The last argument is a pointer to a timeout: 0 for none.
     recvmmsg: { arguments: ["i32", "buffer", "u32", "i32", "u64"], return: "i32" },

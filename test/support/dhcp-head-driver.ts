@@ -13,6 +13,8 @@ export type DhcpHeadArguments = {
   device: string;
   /** What differs from the site of the unit tests (10.77.0.1/24). */
   site?: Partial<Omit<DhcpSite, "urls">>;
+  /** Whether addresses of the pool are looked for before they are offered. Default: off. */
+  probe?: "auto" | "off";
   nodes?: readonly { name: string; ip: string; macs: readonly string[] }[];
 };
 
@@ -32,6 +34,7 @@ const { urls, ...site } = siteOf(given.site);
 const server = createDhcpServer({
   config: {
     ...site,
+    dhcp: { probe: given.probe ?? "off" },
     interface: given.device,
     ports: { dhcp: 67, bootServer: 4011, tftp: 69, http: 8080, nfs: 2049 },
   },

@@ -64,7 +64,7 @@ const pureRooms = new Set(["server/lib", "server/model"]);
 const ioModules =
   /^node:(?:fs|fs\/promises|net|dgram|http|child_process|sqlite|os|ffi|timers\/promises)$|^(?:execa|express)$/;
 const ioFiles: Readonly<Record<string, readonly string[]>> = {
-  "server/dhcp": ["server.ts"],
+  "server/dhcp": [],
   "server/dhcp6": ["server.ts"],
   "server/tracker": [],
   "server/boot": ["confined-file.ts", "head-faults.ts"],

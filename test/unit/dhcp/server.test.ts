@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { test, type TestContext } from "node:test";
 import { decode } from "../../../server/dhcp/decode.ts";
 import { encode } from "../../../server/dhcp/encode.ts";
 import type { LeaseStore } from "../../../server/dhcp/lease-writer.ts";
@@ -10,12 +10,14 @@ import { ipv4FromNumber } from "../../../server/lib/ipv4.ts";
 import { type Log, silentLog } from "../../../server/lib/log.ts";
 import type { BootEvent } from "../../../server/model/boot-event.ts";
 import type { ClusterNode, Lease } from "../../../server/model/node.ts";
+import type { AddressProbe, ProbeAnswer } from "../../../server/net/address-probe.ts";
 import type { DatagramHandlers, DatagramPort } from "../../../server/net/datagram-port.ts";
 import {
   ask,
   directoryOf,
   goldenPacket,
   ip,
+  mac as macOf,
   nodeOf,
   read,
   renew,
@@ -114,7 +116,7 @@ type Bench = {
 };
 
 async function bench(
-  changes: { store?: LeaseStore; loaded?: readonly Lease[]; dhcp?: number } = {},
+  changes: { store?: LeaseStore; loaded?: readonly Lease[]; dhcp?: number; probe?: AddressProbe } = {},
 ): Promise<Bench> {
   const wire = new Wire();
   const store = new SlowStore();
@@ -127,13 +129,22 @@ async function bench(
   const log: Log = { ...silentLog, error: (_, message) => errors.push(message) };
   const ports = { dhcp: changes.dhcp ?? 67, bootServer: 4011, tftp: 69, http: 8080, nfs: 2049 };
   const server = createDhcpServer({
-    config: { ...site, interface: "rack0", ports },
+    config: {
+      ...site,
+      dhcp: { probe: changes.probe === undefined ? "off" : "auto" },
+      interface: "rack0",
+      ports,
+    },
     urls,
     directory: directoryOf(nodes),
     store: changes.store ?? store,
     record: (event) => events.push(event),
     log,
     clock: { nowMs: () => time.nowMs },
+    openProbe: (device) => {
+      assert.equal(device, "rack0");
+      return changes.probe ?? assert.fail("nobody is asked");
+    },
     openPort: async (place, handlers) => {
       assert.deepEqual(place, { device: "rack0", address: "0.0.0.0", port: ports.dhcp });
       return await Promise.resolve(wire.open(handlers));
@@ -397,4 +408,123 @@ test("on another port than 67 the client's port is the next one", async () => {
       [6767, "10.77.0.9"],
     ],
   );
+});
+
+/** A wire on which some addresses are in use; the time passes when the test says so. */
+class Neighbours implements AddressProbe {
+  readonly asked: string[] = [];
+  readonly #users: ReadonlyMap<string, string | undefined>;
+  #pending: ProbeAnswer[] = [];
+
+  constructor(users: Readonly<Record<string, string | undefined>>) {
+    this.#users = new Map(Object.entries(users));
+  }
+
+  ask(address: number, by: "arp" | "echo"): void {
+    const text = ipv4FromNumber(address);
+    this.asked.push(`${text} by ${by}`);
+    if (!this.#users.has(text)) return;
+    const user = this.#users.get(text);
+    this.#pending.push({ address, ...(user === undefined ? {} : { mac: macOf(user) }) });
+  }
+
+  answers(): ProbeAnswer[] {
+    const answers = this.#pending;
+    this.#pending = [];
+    return answers;
+  }
+
+  close(): void {
+    this.#pending = [];
+  }
+}
+
+/** Lets a probe come to its end. */
+async function later(t: TestContext, time: { nowMs: number }): Promise<void> {
+  time.nowMs += 200;
+  t.mock.timers.tick(200);
+  await settled();
+}
+
+test("an address of the pool is offered when nobody answers for it, and asked for once", async (t) => {
+  t.mock.timers.enable({ apis: ["setInterval"] });
+  const probe = new Neighbours({});
+  const { wire, time, store } = await bench({ probe });
+  wire.receive(ask("DISCOVER", anna));
+  wire.receive(ask("DISCOVER", anna));
+  assert.deepEqual(types(wire), [], "not before it is known");
+  await later(t, time);
+  assert.deepEqual(types(wire), ["OFFER"]);
+  wire.receive(ask("DISCOVER", anna));
+  wire.receive(select(anna, "10.77.0.200"));
+  await settled();
+  await store.succeed();
+  wire.receive(ask("DISCOVER", anna));
+  assert.deepEqual(types(wire), ["OFFER", "OFFER", "ACK", "OFFER"]);
+  assert.deepEqual(probe.asked, ["10.77.0.200 by arp"]);
+});
+
+test("an address that somebody has typed in by hand is never offered, and told", async (t) => {
+  t.mock.timers.enable({ apis: ["setInterval"] });
+  const probe = new Neighbours({ "10.77.0.200": "52:54:00:00:00:99" });
+  const { wire, time, store, events, server } = await bench({ probe });
+  wire.receive(ask("DISCOVER", anna));
+  await later(t, time);
+  await store.succeed();
+  assert.deepEqual(types(wire), []);
+  assert.deepEqual(
+    events.map((event) => (event.kind === "refused" ? event.message : event.kind)),
+    [
+      "10.77.0.200 of the pool is in use by a machine that was not given it: 52:54:00:00:00:99 answers for it",
+    ],
+  );
+  assert.equal(store.disk.get("10.77.0.200")?.state, "declined");
+  wire.receive(ask("DISCOVER", anna));
+  await later(t, time);
+  assert.deepEqual(
+    wire.sent.map(({ packet }) => packet.yiaddr),
+    ["10.77.0.201"],
+  );
+  assert.equal(server.counters()["probe.taken"], 1);
+});
+
+test("behind a relay it is asked for by ICMP; the machine's own answer is no conflict", async (t) => {
+  t.mock.timers.enable({ apis: ["setInterval"] });
+  const probe = new Neighbours({ "10.77.0.201": bert.mac });
+  const { wire, time } = await bench({ probe });
+  wire.receive(ask("DISCOVER", { ...anna, giaddr: ip("10.77.0.9") }));
+  wire.receive(ask("DISCOVER", bert));
+  await later(t, time);
+  assert.deepEqual(probe.asked, ["10.77.0.200 by echo", "10.77.0.201 by arp"]);
+  assert.deepEqual(
+    wire.sent.map(({ packet }) => packet.yiaddr),
+    ["10.77.0.201", "10.77.0.200"],
+  );
+});
+
+test("no node and no machine with a lease ever waits for a probe", async () => {
+  const probe = new Neighbours({});
+  const { wire, store, nodes } = await bench({ probe });
+  nodes.push(nodeOf("n001", "10.77.0.11", [anna.mac]));
+  wire.receive(ask("DISCOVER", anna));
+  wire.receive(select(bert, "10.77.0.200"));
+  await settled();
+  await store.succeed();
+  wire.receive(renew(bert, "10.77.0.200"));
+  await settled();
+  await store.succeed();
+  wire.receive(ask("DISCOVER", bert));
+  assert.deepEqual(types(wire), ["OFFER", "ACK", "ACK", "OFFER"]);
+  assert.deepEqual(probe.asked, []);
+});
+
+test("a server with much to do offers without asking", async () => {
+  const probe = new Neighbours({});
+  const { wire, server } = await bench({ probe });
+  for (let count = 0; count < 300; count += 1) wire.receive(ask("DISCOVER", anna));
+  wire.receive(ask("DISCOVER", bert));
+  assert.deepEqual(types(wire).slice(-1), ["OFFER"]);
+  assert.equal(wire.sent.at(-1)?.packet.yiaddr, "10.77.0.201");
+  assert.equal(server.counters()["probe.skipped"], 1);
+  await server.stop();
 });

@@ -152,7 +152,7 @@ describe("doctor on a head", () => {
     assert.equal(find(head({ freeBytes: () => undefined }), "state space").state, "warn");
   });
   it("another DHCP server is needed where the head gives out no addresses", () => {
-    const beside = { ...config, dhcp: { mode: "proxy" as const } };
+    const beside = { ...config, dhcp: { ...config.dhcp, mode: "proxy" as const } };
     const check = (otherServers: readonly string[]): Check =>
       find(headChecks(beside, { ...sound, otherServers }), "other DHCP servers");
     assert.equal(check(["10.0.1.254"]).state, "ok");
