@@ -57,9 +57,9 @@ function entriesOf(values: ConfigValues): Entry[] {
     {
       key: "dhcp",
       value: values.dhcpMode === undefined ? undefined : { mode: values.dhcpMode },
-      fallback: { mode: "server" },
+      fallback: { mode: "server", probe: "auto" },
       comment:
-        "server: the head gives out the addresses of this network.\nproxy: another DHCP server does; the head only tells machines what to boot (proxyDHCP).",
+        "server: the head gives out the addresses of this network.\nproxy: another DHCP server does; the head only tells machines what to boot (proxyDHCP).\nprobe: `off` offers addresses of pools without looking whether somebody uses them.",
     },
     {
       key: "pool",
