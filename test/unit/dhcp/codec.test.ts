@@ -7,6 +7,7 @@ import { encode, replyLimit } from "../../../server/dhcp/encode.ts";
 import { option, optionOf, readOption } from "../../../server/dhcp/option-table.ts";
 import type { DhcpPacket } from "../../../server/dhcp/packet.ts";
 import { printPacket } from "../../../server/dhcp/print.ts";
+import { ByteWriter } from "../../../server/lib/bytes.ts";
 import { DecodeError } from "../../../server/lib/errors.ts";
 import { ipv4FromNumber } from "../../../server/lib/ipv4.ts";
 import { ask, goldenPacket } from "../../support/dhcp-scene.ts";
@@ -92,6 +93,15 @@ test("whatever is written reads back the same, unknown and long options too", ()
       const { bytes, dropped } = encode(packet, 65_000);
       assert.deepEqual(dropped, []);
       assert.deepEqual(plain(decode(bytes)), plain(packet));
+    }),
+  );
+});
+
+test("a writer that is used again leaves nothing of the message before", () => {
+  const writer = new ByteWriter();
+  fc.assert(
+    fc.property(anyPacket, fc.integer({ min: 548, max: 1472 }), (packet, limit) => {
+      assert.deepEqual(encode(packet, limit, writer), encode(packet, limit));
     }),
   );
 });
