@@ -1,5 +1,12 @@
 import type { FileHandle } from "node:fs/promises";
-import { type Chunk, type FileIdentity, memoryChunk, readFully, requireUnchanged } from "./open-file.ts";
+import {
+  type Chunk,
+  closeQuietly,
+  type FileIdentity,
+  memoryChunk,
+  readFully,
+  requireUnchanged,
+} from "./open-file.ts";
 
 /** Read from the disk at a time. */
 const readBytes = 1024 * 1024;
@@ -43,7 +50,7 @@ export class CachedFile {
       this.#failure = { error };
     }
     this.#wake();
-    await handle.close();
+    await closeQuietly(handle);
     return this.#complete;
   }
 

@@ -91,6 +91,11 @@ export function memoryChunk(bytes: Uint8Array, offset: number, length: number): 
   return { bytes: bytes.subarray(offset, offset + Math.min(length, sliceBytes)), release: nothing };
 }
 
+/** Of a file that was only read, there is nothing that a failing close(2) could lose. */
+export async function closeQuietly(handle: FileHandle): Promise<void> {
+  await handle.close().catch(() => undefined);
+}
+
 /** A file sent from the disk, through buffers of a pool. */
 export function streamedFile(handle: FileHandle, identity: FileIdentity, pool: BufferPool): OpenFile {
   return {
@@ -108,6 +113,6 @@ export function streamedFile(handle: FileHandle, identity: FileIdentity, pool: B
         throw error;
       }
     },
-    close: () => void handle.close(),
+    close: () => void closeQuietly(handle),
   };
 }
