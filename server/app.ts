@@ -166,9 +166,13 @@ function ipv6Detail({ ipv6, interface: device }: Config): string {
     : `[${ipv6.address}]:547 on ${device}`;
 }
 
-/** Once a night: a sound copy of the database. Once at the start, too. */
+/** After the start, when the rack that has just got its head back has settled, in milliseconds. */
+const firstBackupMs = 60_000;
+
+/** Once a night: a sound copy of the database. Once after the start, too. */
 function createSchedules(core: Core, log: Log): { start: () => Promise<void>; stop: () => Promise<void> } {
   let task: ScheduledTask | undefined;
+  let first: NodeJS.Timeout | undefined;
   const keepHouse = async (): Promise<void> => {
     try {
       await core.database.backup(systemClock.nowMs());
@@ -178,11 +182,12 @@ function createSchedules(core: Core, log: Log): { start: () => Promise<void>; st
   };
   return {
     start: async () => {
-      void keepHouse(); // closing the database waits for it
+      first = setTimeout(() => void keepHouse(), firstBackupMs);
       task = schedule("17 3 * * *", keepHouse);
     },
     stop: async () => {
-      await task?.destroy();
+      clearTimeout(first);
+      await task?.destroy(); // closing the database waits for a backup that is being made
     },
   };
 }

@@ -27,6 +27,7 @@ import type { ImageCatalog } from "./model/image.ts";
 import { networkOf } from "./model/network.ts";
 import { isNodeName, type ClusterNode, type Lease } from "./model/node.ts";
 import { bundleAgent } from "./nodeconfig/agent-bundle.ts";
+import { ClusterFiles } from "./nodeconfig/cluster-files.ts";
 import { overlayFiles, type OverlayFile } from "./nodeconfig/overlay.ts";
 import { generateSshHostKey } from "./nodeconfig/ssh-host-key.ts";
 import { exportsOf, rootMount, sharedMount } from "./nfs/exports.ts";
@@ -128,10 +129,11 @@ async function compose(config: Config, database: Database, log: Log): Promise<Co
     }),
   });
   const nodeTemplates = templatesOf("node");
+  const clusterFiles = new ClusterFiles();
   let agent: Promise<Uint8Array> | undefined;
   const overlay = async (node: ClusterNode, token: string): Promise<readonly OverlayFile[]> => {
     agent ??= bundleAgent();
-    return overlayFiles(nodeTemplates, {
+    const input = {
       node,
       sshHostKey: await nodeStore.sshHostKey(node.id),
       nodes: directory.nodes(),
@@ -141,12 +143,12 @@ async function compose(config: Config, database: Database, log: Log): Promise<Co
       agentBundle: await agent,
       sharedMount: sharedMount(nfsExports),
       dns: networkOf(node.ip, config.networks)?.dns ?? [],
-    });
+    };
+    return overlayFiles(nodeTemplates, input, clusterFiles);
   };
   await inventory.load();
   await credentials.load();
   await tracker.load();
-  const storedLeases = await leaseStore.loadLeases();
 
   let running: Running | undefined;
   const core = {
@@ -163,7 +165,7 @@ async function compose(config: Config, database: Database, log: Log): Promise<Co
     bootStore,
     overlay,
   };
-  const leases = (): readonly Lease[] => running?.leases() ?? storedLeases;
+  const leases = async (): Promise<readonly Lease[]> => running?.leases() ?? (await leaseStore.loadLeases());
   const api = apiApp({
     directory,
     inventory,
@@ -172,9 +174,10 @@ async function compose(config: Config, database: Database, log: Log): Promise<Co
       subscribe: (listener) =>
         tracker.subscribe((recorded) => listener(eventAnswer(recorded, directory), recorded.nodeId)),
     },
-    status: async () => statusOf(core, running, leases().length),
+    status: async () => statusOf(core, running, (await leases()).length),
     nodeAnswers: (nodes) => nodeAnswers(core, nodes),
-    leases: () => leaseAnswers(leases(), directory, clock.nowMs()),
+    leases,
+    leaseAnswers: (some) => leaseAnswers(some, directory, clock.nowMs()),
     discovered: () => tracker.discovered(),
     images: () => catalog.list(),
     newestEvents: async (limit, nodeIds) => {

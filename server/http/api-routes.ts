@@ -13,7 +13,7 @@ import type {
 } from "../model/answers.ts";
 import type { Directory } from "../model/directory.ts";
 import type { ImageVersion } from "../model/image.ts";
-import type { ClusterNode, DiscoveredMachine } from "../model/node.ts";
+import type { ClusterNode, DiscoveredMachine, Lease } from "../model/node.ts";
 import { nodesOfRange } from "../model/node-lookup.ts";
 import {
   addNodesSchema,
@@ -35,7 +35,8 @@ export type ApiParts = {
   log: Log;
   status: () => Promise<StatusAnswer>;
   nodeAnswers: (nodes: readonly ClusterNode[]) => Promise<readonly NodeAnswer[]>;
-  leases: () => readonly LeaseAnswer[];
+  leases: () => Promise<readonly Lease[]>;
+  leaseAnswers: (leases: readonly Lease[]) => readonly LeaseAnswer[];
   discovered: () => readonly DiscoveredMachine[];
   images: () => readonly ImageVersion[];
   newestEvents: (limit: number, nodeIds?: readonly number[]) => Promise<readonly EventAnswer[]>;
@@ -66,7 +67,9 @@ function readingRoutes(parts: ApiParts): Router {
     await streamList(response, "nodes", nodes, parts.nodeAnswers);
   });
   router.get("/groups", (_, response) => void response.json({ groups: parts.directory.groups() }));
-  router.get("/leases", (_, response) => void response.json({ leases: parts.leases() }));
+  router.get("/leases", async (_, response) => {
+    await streamList(response, "leases", await parts.leases(), async (leases) => parts.leaseAnswers(leases));
+  });
   router.get("/discovered", (_, response) => void response.json({ machines: parts.discovered() }));
   router.get("/images", (_, response) => void response.json({ images: parts.images() }));
   router.get("/events", async (request, response) => {

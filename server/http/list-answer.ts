@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import type { Response } from "express";
 
 /** Items made at a time: packets are answered in between. */
@@ -32,5 +31,15 @@ async function writeItems(response: Response, answers: readonly unknown[], befor
   if (answers.length === 0) return;
   const text = answers.map((answer) => JSON.stringify(answer)).join(",");
   if (response.destroyed) throw new Error("the reader has gone");
-  if (!response.write(before + text)) await Promise.race([once(response, "drain"), once(response, "close")]);
+  if (!response.write(before + text)) await drained(response);
+}
+
+function drained(response: Response): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      response.off("drain", done).off("close", done);
+      resolve();
+    };
+    response.on("drain", done).on("close", done);
+  });
 }

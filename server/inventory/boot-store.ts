@@ -165,8 +165,10 @@ function bootRow(boot: Boot): SqlValue[] {
   return [boot.id, boot.mac, boot.nodeId ?? null, boot.startedAtMs];
 }
 
+/** What has a column of its own is not in the JSON as well: the record is the greater part of the database. */
 function eventRow({ sequence, bootId, nodeId, event }: RecordedEvent): SqlValue[] {
-  return [sequence, event.mac, nodeId ?? null, event.atMs, event.kind, JSON.stringify(event), bootId];
+  const { mac, atMs, kind, ...rest } = event;
+  return [sequence, mac, nodeId ?? null, atMs, kind, JSON.stringify(rest), bootId];
 }
 
 function stateRow(state: NodeState): SqlValue[] {
@@ -220,6 +222,11 @@ function eventFromRow(row: Tables["boot_events"]): RecordedEvent {
     sequence: row.sequence,
     bootId: row.boot_id,
     ...(row.node_id === null ? {} : { nodeId: row.node_id }),
-    event: JSON.parse(row.event) as BootEvent,
+    event: {
+      kind: row.kind,
+      mac: row.mac,
+      atMs: row.at_ms,
+      ...(JSON.parse(row.event) as object),
+    } as BootEvent,
   };
 }

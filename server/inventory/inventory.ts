@@ -40,8 +40,8 @@ export class Inventory {
     this.#parts.directory.apply(nodes);
     this.#parts.directory.applyGroups(groups);
     const faults = new Faults();
-    for (const node of nodes)
-      checkIps(`pool, address or subnet: node ${node.name}`, [node.ip], this.#parts.view().site, faults);
+    const { site } = this.#parts.view();
+    for (const node of nodes) checkIps(`pool, address or subnet: node ${node.name}`, [node.ip], site, faults);
     faults.check("the configuration does not fit the nodes of the inventory");
   }
 
@@ -67,9 +67,8 @@ export class Inventory {
       }));
       const changed = planned.filter((pair) => pair.lines.length > 0);
       if (request.dryRun !== true && changed.length > 0) {
-        const updated = changed.map((pair) => pair.after);
-        await this.#parts.store.apply({ updated });
-        this.#parts.directory.apply(updated);
+        await this.#parts.store.apply({ updated: changed });
+        this.#parts.directory.apply(changed.map((pair) => pair.after));
       }
       const unchanged = planned.filter((pair) => pair.lines.length === 0).map((pair) => pair.before.name);
       return answer(

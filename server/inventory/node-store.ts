@@ -2,7 +2,7 @@ import type { Ipv4 } from "../lib/ipv4.ts";
 import type { Mac } from "../lib/mac.ts";
 import type { ClusterNode, Group, SshHostKey } from "../model/node.ts";
 import type { Database } from "./database.ts";
-import { insertInto, onConflict, type SqlValue, type Write } from "./statements.ts";
+import { insertInto, onConflict, type SqlValue } from "./statements.ts";
 import type { Tables } from "./tables.ts";
 
 /** A node before the database has numbered it. */
@@ -14,8 +14,7 @@ type Settings = Omit<NewNode, "machineId" | "sshHostKey" | "addedAtMs">;
 /** Everything one command changes: all of it is committed, or none. */
 export type InventoryChange = {
   added?: readonly NewNode[];
-  /** Whole nodes, found by `id`. */
-  updated?: readonly ClusterNode[];
+  updated?: readonly { before: ClusterNode; after: ClusterNode }[];
   removedIds?: readonly number[];
   savedGroups?: readonly Group[];
   removedGroup?: string;
@@ -71,17 +70,24 @@ export class NodeStore {
   /** @returns the added nodes with their numbers, in the order given. */
   async apply(change: InventoryChange): Promise<ClusterNode[]> {
     const { added = [], updated = [], removedIds = [], savedGroups = [], removedGroup } = change;
-    const updatedIds = updated.map(({ id }) => [id]);
+    const after = updated.map((pair) => pair.after);
+    const replugged = updated.filter((pair) => !isSameList(pair.before.macs, pair.after.macs));
+    const regrouped = updated.filter((pair) => !isSameList(pair.before.groups, pair.after.groups));
+    const moved = updated.filter(
+      ({ before, after: { name, ip } }) => before.name !== name || before.ip !== ip,
+    );
+    const idsOf = (pairs: typeof updated): SqlValue[][] => pairs.map((pair) => [pair.after.id]);
     const returned = await this.#database.write([
       { sql: saveGroup, rows: savedGroups.map(groupRow) },
       { sql: removeNode, rows: removedIds.map((id) => [id]) },
       { sql: removeGroup, rows: removedGroup === undefined ? [] : [[removedGroup]] },
-      { sql: clearPorts, rows: updatedIds },
-      { sql: clearGroups, rows: updatedIds },
-      { sql: clearNode, rows: updatedIds },
-      { sql: setNode, rows: updated.map((node) => [...settings(node), node.id]) },
+      { sql: clearPorts, rows: idsOf(replugged) },
+      { sql: clearGroups, rows: idsOf(regrouped) },
+      { sql: clearNode, rows: idsOf(moved) },
+      { sql: setNode, rows: after.map((node) => [...settings(node), node.id]) },
       { sql: addNode, rows: added.map(newRow) },
-      ...listWrites([...updated, ...added]),
+      { sql: addPort, rows: [...replugged.map((pair) => pair.after), ...added].flatMap(portRows) },
+      { sql: addMembership, rows: [...regrouped.map((pair) => pair.after), ...added].flatMap(groupRows) },
     ]);
     const ids = returned.flat() as { id: number }[];
     return added.map(({ sshHostKey, ...node }, index) => ({
@@ -114,40 +120,62 @@ export class NodeStore {
     const [ports, memberships] = await Promise.all([
       db
         .selectFrom("node_ports")
-        .select(["node_id", "mac"])
+        .select(["node_id", "mac as value"])
         .where("node_id", ">", last)
         .where("node_id", "<=", end)
+        .orderBy("node_id")
         .orderBy("position")
         .execute(),
       db
         .selectFrom("node_groups")
-        .select(["node_id", "group_name"])
+        .select(["node_id", "group_name as value"])
         .where("node_id", ">", last)
         .where("node_id", "<=", end)
+        .orderBy("node_id")
         .orderBy("position")
         .execute(),
     ]);
-    const macs = Map.groupBy(ports, (row) => row.node_id);
-    const groupsOf = Map.groupBy(memberships, (row) => row.node_id);
-    return rows.map((row) => ({
-      id: row.id,
-      name: row.name,
-      macs: (macs.get(row.id) ?? []).map((port) => port.mac as Mac),
-      ip: row.ip as Ipv4,
-      groups: shared.list((groupsOf.get(row.id) ?? []).map((membership) => membership.group_name)),
-      ...(row.image === null ? {} : { image: shared.text(row.image) }),
-      kernelArguments: shared.parsed(row.kernel_arguments),
-      machineId: row.machine_id,
-      sshPublicKey: row.ssh_public_key,
-      addedAtMs: row.added_at_ms,
-    }));
+    const macsOf = valuesInTurn(ports);
+    const groupsOf = valuesInTurn(memberships);
+    return rows.map((row) => {
+      const node: ClusterNode = {
+        id: row.id,
+        name: row.name,
+        macs: macsOf(row.id) as Mac[],
+        ip: row.ip as Ipv4,
+        groups: shared.list(groupsOf(row.id)),
+        kernelArguments: shared.parsed(row.kernel_arguments),
+        machineId: row.machine_id,
+        sshPublicKey: row.ssh_public_key,
+        addedAtMs: row.added_at_ms,
+      };
+      if (row.image !== null) node.image = shared.text(row.image);
+      return node;
+    });
   }
+}
+
+/** The values of one node after the other, of rows that are sorted by node. */
+function valuesInTurn(
+  rows: readonly { node_id: number; value: string }[],
+): (nodeId: number) => readonly string[] {
+  let next = 0;
+  return (nodeId) => {
+    const values: string[] = [];
+    for (let row = rows[next]; row?.node_id === nodeId; row = rows[next]) {
+      values.push(row.value);
+      next += 1;
+    }
+    return values;
+  };
 }
 
 /** Values that thousands of nodes have in common, kept once. */
 class Shared {
   readonly #texts = new Map<string, string>();
+  /** By their values with commas between: no group's name has one. */
   readonly #lists = new Map<string, readonly string[]>();
+  readonly #parsed = new Map<string, readonly string[]>();
 
   text(value: string): string {
     const known = this.#texts.get(value);
@@ -156,24 +184,30 @@ class Shared {
   }
 
   list(values: readonly string[]): readonly string[] {
-    return this.parsed(JSON.stringify(values));
+    const key = values.join(",");
+    const known = this.#lists.get(key);
+    if (known === undefined) this.#lists.set(key, values);
+    return known ?? values;
   }
 
   /** `json`: string[] */
   parsed(json: string): readonly string[] {
-    let list = this.#lists.get(json);
-    if (list === undefined) this.#lists.set(json, (list = JSON.parse(json) as string[]));
+    let list = this.#parsed.get(json);
+    if (list === undefined) this.#parsed.set(json, (list = JSON.parse(json) as string[]));
     return list;
   }
 }
 
-function listWrites(nodes: readonly Settings[]): Write[] {
-  const rowsOf = (node: Settings, values: readonly string[]): SqlValue[][] =>
-    values.map((value, position) => [value, position, node.name]);
-  return [
-    { sql: addPort, rows: nodes.flatMap((node) => rowsOf(node, node.macs)) },
-    { sql: addMembership, rows: nodes.flatMap((node) => rowsOf(node, node.groups)) },
-  ];
+function portRows(node: Settings): SqlValue[][] {
+  return node.macs.map((mac, position) => [mac, position, node.name]);
+}
+
+function groupRows(node: Settings): SqlValue[][] {
+  return node.groups.map((group, position) => [group, position, node.name]);
+}
+
+function isSameList(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === other.length && one.every((value, index) => value === other[index]);
 }
 
 /** The values of `settingColumns`. */

@@ -132,7 +132,7 @@ export function freeIps(
   faults: Faults,
 ): Ipv4[] {
   const mayHave = (ip: Ipv4, { router, pools }: SiteNetwork): boolean =>
-    ip !== address && ip !== router && poolOf(ip, { pools }) === undefined && !taken(ip);
+    !taken(ip) && ip !== address && ip !== router && poolOf(ip, { pools }) === undefined;
   const free = new Map(
     networks.map((network) => [network, hostsOf(network.subnet).filter((ip) => mayHave(ip, network))]),
   );

@@ -186,10 +186,14 @@ export function planSet(
     };
     return { before, after };
   });
+  const moved = planned.filter(
+    ({ before, after }) =>
+      before.name !== after.name || before.ip !== after.ip || before.macs.join() !== after.macs.join(),
+  );
   checkUnique(
-    planned.map((pair) => pair.after),
+    moved.map((pair) => pair.after),
     view.directory,
-    new Set(nodes.map((node) => node.id)),
+    new Set(moved.map(({ before }) => before.id)),
     faults,
   );
   faults.check(`cannot set ${request.range}`);

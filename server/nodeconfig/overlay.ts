@@ -1,4 +1,5 @@
 import type { Templates } from "../template/engine.ts";
+import { ClusterFiles } from "./cluster-files.ts";
 import { type CpioEntry, newcArchive } from "./cpio.ts";
 import { type NodeView, nodeView, type OverlayInput } from "./view.ts";
 
@@ -22,6 +23,8 @@ type Row = {
   /** Default 0644; 0600 where secret. */
   mode?: number;
   secret?: true;
+  /** The same for every node (ClusterFiles): its template sees `head`, `domain` and `nodes` alone. */
+  common?: true;
   /** Absent: every node has it. */
   when?: (view: NodeView) => boolean;
 };
@@ -30,11 +33,11 @@ type Row = {
 const rows: readonly Row[] = [
   { path: "/provision/boot.env", template: "boot.env", place: "initrd", secret: true },
   { path: "/etc/hostname", template: "hostname" },
-  { path: "/etc/hosts", template: "hosts" },
+  { path: "/etc/hosts", template: "hosts", common: true },
   { path: "/etc/machine-id", template: "machine-id", mode: 0o444 },
   { path: "/etc/fstab", template: "fstab" },
   { path: "/etc/resolv.conf", template: "resolv.conf", when: ({ dns }) => dns.length > 0 },
-  { path: "/etc/ssh/ssh_known_hosts", template: "ssh_known_hosts" },
+  { path: "/etc/ssh/ssh_known_hosts", template: "ssh_known_hosts", common: true },
   // The image has a file of this name too, which this one replaces.
   { path: "/etc/ssh/sshd_config.d/provision.conf", template: "sshd.conf" },
   { path: "/root/.ssh/authorized_keys", template: "authorized_keys", mode: 0o600 },
@@ -51,14 +54,22 @@ const directoryModes: readonly { path: string; mode: number }[] = [
   { path: `${rootInArchive}/root/.ssh`, mode: 0o700 },
 ];
 
-/** Every file of one node, made anew from the inventory: nothing is kept, so nothing is stale. */
-export function overlayFiles(templates: Templates, input: OverlayInput): readonly OverlayFile[] {
-  const view = nodeView(input);
+/** Every file of one node, made anew from the inventory but for those that all nodes get alike. */
+export function overlayFiles(
+  templates: Templates,
+  input: OverlayInput,
+  cluster: ClusterFiles = new ClusterFiles(),
+): readonly OverlayFile[] {
+  const view = nodeView(input, cluster);
   const rendered = rows
     .filter(({ when }) => when?.(view) ?? true)
     .map((row): OverlayFile => {
       const { path, template, place = "root", secret = false, mode = secret ? 0o600 : 0o644 } = row;
-      return { place, path, mode, content: Buffer.from(templates.render(template, view)), secret };
+      const content =
+        row.common === true
+          ? cluster.content(templates, template, view, input.nodes)
+          : Buffer.from(templates.render(template, view));
+      return { place, path, mode, content, secret };
     });
   const { privateKey, publicKey } = input.sshHostKey;
   return [
