@@ -20,12 +20,12 @@ export class HeardOrder {
     return this.#heardMs.get(nodeId);
   }
 
-  /** Those not heard since `atMs`, the longest silent first. */
-  silentSince(atMs: number): number[] {
+  /** Those not heard since `atMs`, `most` of them at most, the longest silent first. */
+  silentSince(atMs: number, most = Number.POSITIVE_INFINITY): number[] {
     if (!this.#isSorted) this.#sort();
     const silent: number[] = [];
     for (const [nodeId, heardMs] of this.#heardMs) {
-      if (heardMs > atMs) break;
+      if (heardMs > atMs || silent.length >= most) break;
       silent.push(nodeId);
     }
     return silent;

@@ -13,7 +13,7 @@ export type Standing = {
   events: number;
   /** For what anybody can make the head see in this machine's name. */
   seen: Allowance | undefined;
-  /** For what the node, or the head, says of it. */
+  /** For what the node says of itself. */
   said: Allowance | undefined;
 };
 
@@ -24,15 +24,8 @@ const eventRate = { burst: 100, perSecond: 2 };
 /** Of one boot; what changes the phase is recorded even then. */
 const eventsOfBoot = 1000;
 
-const ownWords: ReadonlySet<BootEvent["kind"]> = new Set([
-  "starting",
-  "root",
-  "up",
-  "stopping",
-  "failed",
-  "lost",
-  "returned",
-]);
+/** What a node says of itself, with proof of who it is. */
+const ownWords: ReadonlySet<BootEvent["kind"]> = new Set(["starting", "root", "up", "stopping", "failed"]);
 
 export function newStanding(phaseSinceMs: number): Standing {
   return { phase: "new", phaseSinceMs, boot: undefined, events: 0, seen: undefined, said: undefined };
@@ -49,6 +42,7 @@ export function stepOf(standing: Standing, event: BootEvent): Step {
 
 /** False when the machine has caused more than any does: the event is then as if it had not been. */
 export function isWithinRate(standing: Standing, event: BootEvent, step: Step): boolean {
+  if (event.kind === "lost" || event.kind === "returned") return true; // the head's own word, after seconds of silence
   if (standing.events >= eventsOfBoot && step.phase === standing.phase && !step.begins) return false;
   if (ownWords.has(event.kind)) return (standing.said ??= new Allowance(eventRate)).take(event.atMs);
   return (standing.seen ??= new Allowance(eventRate)).take(event.atMs);

@@ -43,6 +43,8 @@ const writeEveryMs = 100;
 const lookEveryMs = 500;
 /** A heartbeat alone is written this seldom: it is only shown. */
 const heartbeatWriteMs = 300_000;
+/** Nodes declared lost in one turn of the event loop. */
+const lostAtOnce = 1000;
 /** Nodes that were removed are looked for this seldom. */
 const sweepEveryMs = 600_000;
 
@@ -95,7 +97,7 @@ export class Tracker {
   start(): void {
     this.#timers = [
       setInterval(() => void this.flush(), writeEveryMs),
-      setInterval(() => this.lookForSilence(), lookEveryMs),
+      setInterval(() => this.#lookOn(), lookEveryMs),
     ];
   }
 
@@ -130,10 +132,11 @@ export class Tracker {
     if (standing.phase === "up") this.#heard.hear(node.id, nowMs);
   }
 
-  /** Declares nodes lost that were up and have been silent for too long. */
-  lookForSilence(): void {
+  /** Declares nodes lost that were up and have been silent for too long. @returns true when there may be more. */
+  lookForSilence(): boolean {
     const nowMs = this.#parts.clock.nowMs();
-    for (const nodeId of this.#heard.silentSince(nowMs - lostAfterMs)) {
+    const silent = this.#heard.silentSince(nowMs - lostAfterMs, lostAtOnce);
+    for (const nodeId of silent) {
       const node = this.#parts.directory.byId(nodeId);
       const subject = node === undefined ? undefined : this.subjectOf(node);
       const silentMs = nowMs - (this.#heard.heardMs(nodeId) ?? nowMs);
@@ -141,6 +144,7 @@ export class Tracker {
       else this.record({ kind: "lost", ...subject, atMs: nowMs, silentMs });
     }
     if (Math.abs(nowMs - this.#sweptMs) >= sweepEveryMs) this.#sweep(nowMs);
+    return silent.length >= lostAtOnce;
   }
 
   stateOf(node: ClusterNode): NodeState {
@@ -193,6 +197,11 @@ export class Tracker {
   /** Resolves when all that was recorded before the call is on the disk, or could not be written now. */
   flush(): Promise<void> {
     return this.#journal.flush();
+  }
+
+  /** When a switch takes a whole rack with it, packets are answered in between. */
+  #lookOn(): void {
+    if (this.lookForSilence()) setImmediate(() => this.#lookOn());
   }
 
   #recordNode(event: BootEvent, node: ClusterNode): void {
