@@ -10,7 +10,8 @@ import { isRaspberryPi } from "./raspberry-pi.ts";
 /** A client's message with all that decides the answer read out and checked. */
 export type DhcpRequest = {
   packet: DhcpPacket;
-  type: MessageType;
+  /** Without option 53 a message is BOOTP's (RFC 1534 section 2). */
+  type: MessageType | "BOOTP";
   mac: Mac;
   /** Option 61, else the MAC: as a lease records it. */
   identity: string;
@@ -38,7 +39,7 @@ export type DhcpClient =
 export type BootingClient = Exclude<DhcpClient, { kind: "system" }>;
 
 /** Why a message is nothing for a DHCP server of Ethernet clients; these are counter names too. */
-export type NoRequest = "not-a-request" | "bootp" | "not-ethernet" | "bad-mac";
+export type NoRequest = "not-a-request" | "not-ethernet" | "bad-mac";
 
 export type ReadRequest = { kind: "request"; request: DhcpRequest } | { kind: "ignore"; reason: NoRequest };
 
@@ -48,8 +49,7 @@ const ipxeHttpFeature = 19;
 /** Reads who asks for what; throws DecodeError when an option that matters is malformed. */
 export function readRequest(packet: DhcpPacket): ReadRequest {
   if (packet.op !== bootRequest) return { kind: "ignore", reason: "not-a-request" };
-  const type = readOption(packet.options, option.messageType);
-  if (type === undefined) return { kind: "ignore", reason: "bootp" };
+  const type = readOption(packet.options, option.messageType) ?? "BOOTP";
   if (packet.htype !== ethernet || packet.hlen !== 6) return { kind: "ignore", reason: "not-ethernet" };
   const mac = macFromBytes(packet.chaddr);
   if (mac === undefined) return { kind: "ignore", reason: "bad-mac" };

@@ -2,15 +2,17 @@ import { assertNever } from "../lib/assert.ts";
 import type { Ipv4 } from "../lib/ipv4.ts";
 import type { Mac } from "../lib/mac.ts";
 import type { BootEvent } from "../model/boot-event.ts";
-import { subjectOf } from "../model/boot-identity.ts";
 import { networkOf } from "../model/network.ts";
 import type { Lease } from "../model/node.ts";
-import { bootAnswer, bootFileOf } from "./boot-answer.ts";
-import { type DhcpRequest, firmwareOf } from "./client.ts";
+import { bootAnswer } from "./boot-answer.ts";
+import { bootpReply } from "./bootp.ts";
+import type { DhcpRequest } from "./client.ts";
 import { type Destination, destinationOf } from "./destination.ts";
+import { loaderRefusals, offered, refused } from "./dhcp-events.ts";
 import { linkOf, linkText } from "./link.ts";
+import { option } from "./option-table.ts";
 import { type DhcpPacket, noAddress } from "./packet.ts";
-import { type Grant, informReply, leaseReply, nakReply } from "./reply.ts";
+import { type Grant, informReply, leaseReply, nakReply, noAddressReply } from "./reply.ts";
 import type { DhcpView } from "./site.ts";
 import { type Context, chooseAddress, knows, offeredAddress, standing } from "./standing.ts";
 
@@ -34,7 +36,7 @@ export type Note = { kind: "note"; leases: readonly Lease[]; events: readonly Bo
 export type Decision =
   | {
       kind: "reply";
-      type: "OFFER" | "ACK" | "NAK";
+      type: "OFFER" | "ACK" | "NAK" | "BOOTP";
       packet: DhcpPacket;
       to: Destination;
       leases: readonly Lease[];
@@ -84,6 +86,9 @@ export function decide(request: DhcpRequest, view: DhcpView, nowMs: number): Dec
     case "INFORM": {
       return inform(context);
     }
+    case "BOOTP": {
+      return bootp(context);
+    }
     case "OFFER":
     case "ACK":
     case "NAK": {
@@ -94,18 +99,9 @@ export function decide(request: DhcpRequest, view: DhcpView, nowMs: number): Dec
 }
 
 function discover(context: Context): Decision {
-  const { request, view, nowMs, node, link } = context;
+  const { request, view, nowMs, node } = context;
   const ip = node?.ip ?? chooseAddress(context);
-  if (ip === undefined) {
-    const pools = link.some((network) => network.pools.length > 0)
-      ? "no free address in the pool"
-      : "there is no pool";
-    return refuse(
-      context,
-      "pool-exhausted",
-      `${pools} of ${linkText(link)} for machines not in the inventory`,
-    );
-  }
+  if (ip === undefined) return noneFree(context);
   const packet = leaseReply("OFFER", request, grantOf(ip, context), view.site);
   return {
     kind: "reply",
@@ -115,6 +111,25 @@ function discover(context: Context): Decision {
     leases: [],
     ...(node === undefined ? { hold: { ip, untilMs: nowMs + holdMs } } : {}),
     events: offerEvents(context, ip),
+  };
+}
+
+/** Silence, but for a client that asks whether it may help itself (RFC 2563 section 2.3): an offer of nothing, and no. */
+function noneFree(context: Context): Decision {
+  const { request, view, link } = context;
+  const pools = link.some((network) => network.pools.length > 0)
+    ? "no free address in the pool"
+    : "there is no pool";
+  const message = `${pools} of ${linkText(link)} for machines not in the inventory`;
+  if (!request.packet.options.has(option.autoConfigure.code))
+    return refuse(context, "pool-exhausted", message);
+  return {
+    kind: "reply",
+    type: "OFFER",
+    packet: noAddressReply(request, view.site),
+    to: destinationOf("OFFER", request.packet),
+    leases: [],
+    events: [refused(context, message)],
   };
 }
 
@@ -258,35 +273,38 @@ function inform({ request, view, node, link }: Context): Decision {
   };
 }
 
-function offerEvents(context: Context, ip: Ipv4): BootEvent[] {
-  const { request, view, nowMs, node } = context;
-  const answer = bootAnswer(request, node, view.site);
-  const bootFile = bootFileOf(answer);
-  const { vendorClass } = request;
-  const offered: BootEvent = {
-    kind: "offered",
-    ...subjectOf(request.mac, node),
-    atMs: nowMs,
-    ip,
-    client: request.client.kind,
-    firmware: firmwareOf(request.client),
-    ...(vendorClass === undefined ? {} : { vendorClass }),
-    ...(bootFile === undefined ? {} : { bootFile }),
+/**
+ * BOOTP has no leases: what it gives is for ever, so only nodes are given something. A pool would run dry of strangers
+ * that never give anything back.
+ */
+function bootp(context: Context): Decision {
+  const { request, view, node } = context;
+  const { sname } = request.packet;
+  // RFC 951 section 7.3: the client may ask for a server by name.
+  if (sname !== "" && sname !== view.site.address) return ignore("other-server");
+  if (node === undefined) return refuse(context, "unknown-machine", "asks by BOOTP, which only nodes may");
+  return {
+    kind: "reply",
+    type: "BOOTP",
+    packet: bootpReply(request.packet, grantOf(node.ip, context), view.site.address),
+    to: destinationOf("ACK", request.packet),
+    leases: [],
+    events: offerEvents(context, node.ip),
   };
-  if (answer.kind !== "no-loader") return [offered];
-  return [offered, refused(context, `there is no loader for ${answer.architecture.name} firmware`)];
 }
 
-function refused({ request, nowMs, node }: Context, message: string): BootEvent {
-  return { kind: "refused", ...subjectOf(request.mac, node), atMs: nowMs, step: "offered", message };
+function offerEvents(context: Context, ip: Ipv4): BootEvent[] {
+  const answer = bootAnswer(context.request, context.node, context.view.site);
+  return [offered(context, { ip, answer }), ...loaderRefusals(context, answer)];
 }
 
 function ignore(reason: IgnoreReason): Decision {
   return { kind: "ignore", reason, events: [] };
 }
 
-/** Ignored, and told once an attempt: a client that looks for an address repeats its DISCOVER only. */
+/** Ignored, and told once an attempt: a client that looks for an address repeats its DISCOVER only, and BOOTP has one message. */
 function refuse(context: Context, reason: IgnoreReason, message: string): Decision {
-  const events = context.request.type === "DISCOVER" ? [refused(context, message)] : [];
+  const { type } = context.request;
+  const events = type === "DISCOVER" || type === "BOOTP" ? [refused(context, message)] : [];
   return { kind: "ignore", reason, events };
 }

@@ -27,7 +27,7 @@ const fileAt = snameAt + snameBytes;
 const cookieAt = fileAt + fileBytes;
 
 /**
- * Reads a DHCP message; throws DecodeError and nothing else. What the options mean is checked when they are read.
+ * Reads a DHCP or BOOTP message; throws DecodeError and nothing else. What the options mean is checked when they are read.
  * A missing end option is forgiven when the packet stops between two options: some embedded stacks leave it out.
  * Fields and options are views of `bytes`, not copies.
  */
@@ -38,11 +38,9 @@ export function decode(bytes: Uint8Array): DhcpPacket {
   const hlen = bytes[2] ?? 0;
   if (hlen > chaddrBytes)
     throw new DecodeError("bad-value", 2, `hardware address of ${hlen} bytes, 16 at most`);
-  if (u32(bytes, cookieAt) !== magicCookie) {
-    throw new DecodeError("unsupported", cookieAt, "no DHCP cookie: plain BOOTP or no DHCP at all");
-  }
   const found: Found = { options: new Map(), pieces: undefined };
-  readOptions(bytes, headerBytes, bytes.length, found);
+  // Without the cookie it is BOOTP of before RFC 1048: the rest is in a vendor's own format, which is nobody's business.
+  if (u32(bytes, cookieAt) === magicCookie) readOptions(bytes, headerBytes, bytes.length, found);
   const overload = readOverload(found);
   // RFC 3396 section 5: the options field first, then `file`, then `sname`.
   if (overload & overloadFile) readOptions(bytes, fileAt, cookieAt, found);
@@ -115,12 +113,12 @@ function readOverload({ options, pieces }: Found): number {
   return bits;
 }
 
-/** Empty nearly always: nothing is made of it then. */
+/** Empty nearly always: nothing is made of it then. The last byte is the NUL's, whatever stands there. */
 function text(bytes: Uint8Array, from: number, to: number): string {
   if (bytes[from] === 0) return "";
   const field = Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from);
   const end = field.indexOf(0);
-  return field.toString("latin1", 0, end < 0 ? field.length : end);
+  return field.toString("latin1", 0, end < 0 ? field.length - 1 : end);
 }
 
 function address(bytes: Uint8Array, at: number): Ipv4 {

@@ -1,11 +1,11 @@
 import type { Config } from "../config/config.ts";
 import type { BootEvent } from "../model/boot-event.ts";
-import { subjectOf } from "../model/boot-identity.ts";
 import type { Directory } from "../model/directory.ts";
 import type { ClusterNode } from "../model/node.ts";
-import { type BootAnswer, bootAnswer, bootFileOf, proxyFields } from "./boot-answer.ts";
-import { type BootingClient, type DhcpRequest, firmwareOf } from "./client.ts";
+import { type BootAnswer, bootAnswer, proxyFields } from "./boot-answer.ts";
+import type { BootingClient, DhcpRequest } from "./client.ts";
 import { type Destination, destinationOf } from "./destination.ts";
+import { loaderRefusals, offered } from "./dhcp-events.ts";
 import { linkOf } from "./link.ts";
 import { option, optionOf, readOption } from "./option-table.ts";
 import type { DhcpPacket } from "./packet.ts";
@@ -45,13 +45,14 @@ export function decideProxy(request: DhcpRequest, view: ProxyView, nowMs: number
   if (request.type !== "DISCOVER") return ignore("not-asked");
   const node = view.directory.byMac(request.mac);
   const { answer, packet: offer } = proxyOffer(request, client, node, view.site);
-  if (offer === undefined) return ignore("nothing-to-boot", missingLoader(answer, request, node, nowMs));
+  const told = { request, node, nowMs };
+  if (offer === undefined) return ignore("nothing-to-boot", loaderRefusals(told, answer));
   return {
     kind: "reply",
     type: "OFFER",
     packet: offer,
     to: destinationOf("OFFER", packet),
-    events: [offered(request, node, nowMs, bootFileOf(answer))],
+    events: [offered(told, { answer })],
   };
 }
 
@@ -121,35 +122,7 @@ function takenAddress(request: DhcpRequest, { directory, site }: ProxyView, nowM
   if (requestedIp === undefined || serverId === undefined || serverId === site.address) return [];
   const node = directory.byMac(mac);
   if (node === undefined && site.unknownMachines === "ignore") return [];
-  return [{ ...offered(request, node, nowMs, undefined), ip: requestedIp, server: serverId }];
-}
-
-function offered(
-  { mac, client, vendorClass }: DhcpRequest,
-  node: ClusterNode | undefined,
-  nowMs: number,
-  bootFile: string | undefined,
-): BootEvent & { kind: "offered" } {
-  return {
-    kind: "offered",
-    ...subjectOf(mac, node),
-    atMs: nowMs,
-    client: client.kind,
-    firmware: firmwareOf(client),
-    ...(vendorClass === undefined ? {} : { vendorClass }),
-    ...(bootFile === undefined ? {} : { bootFile }),
-  };
-}
-
-function missingLoader(
-  answer: BootAnswer,
-  { mac }: DhcpRequest,
-  node: ClusterNode | undefined,
-  nowMs: number,
-): BootEvent[] {
-  if (answer.kind !== "no-loader") return [];
-  const message = `there is no loader for ${answer.architecture.name} firmware`;
-  return [{ kind: "refused", ...subjectOf(mac, node), atMs: nowMs, step: "offered", message }];
+  return [offered({ request, node, nowMs }, { ip: requestedIp, server: serverId })];
 }
 
 function ignore(reason: ProxySilence, events: readonly BootEvent[] = []): ProxyDecision {

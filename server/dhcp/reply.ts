@@ -73,6 +73,17 @@ function together(...parts: readonly Options[]): Map<number, Uint8Array> {
   return options;
 }
 
+/** An offer of nothing: the client is not to make up an address for itself, 169.254.x.y (RFC 2563 section 2.3). */
+export function noAddressReply(request: DhcpRequest, site: DhcpSite): DhcpPacket {
+  const doNotAutoConfigure = 0;
+  return {
+    ...replyHeader(request.packet),
+    options: together(commonOptions("OFFER", request, site), [
+      optionOf(option.autoConfigure, doNotAutoConfigure),
+    ]),
+  };
+}
+
 /** A reply's header, with the client's own fields and no address of any kind. */
 export function replyHeader(packet: DhcpPacket): DhcpPacket {
   return {

@@ -94,11 +94,14 @@ test("option 175 of something that is no iPXE is nobody's business", () => {
 test("what is no Ethernet client's DHCP message is ignored by name", () => {
   const discover = ask("DISCOVER", any);
   assert.equal(reasonOf({ ...discover, op: 2 }), "not-a-request");
-  assert.equal(reasonOf({ ...discover, options: new Map() }), "bootp");
   assert.equal(reasonOf({ ...discover, htype: 32, hlen: 0 }), "not-ethernet");
   assert.equal(reasonOf({ ...discover, hlen: 16 }), "not-ethernet");
   assert.equal(reasonOf({ ...discover, chaddr: new Uint8Array(16) }), "bad-mac");
   assert.equal(reasonOf({ ...discover, chaddr: new Uint8Array(16).fill(255) }), "bad-mac");
+});
+
+test("without a message type it is BOOTP", () => {
+  assert.equal(requestOf({ ...ask("DISCOVER", any), options: new Map() }).type, "BOOTP");
 });
 
 test("malformed options that matter are errors, not absences", () => {

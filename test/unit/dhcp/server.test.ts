@@ -330,7 +330,8 @@ test("junk is dropped and counted by what was wrong with it, and the next packet
   assert.deepEqual(server.counters(), {
     received: 9,
     "dropped.malformed.truncated": 2,
-    "dropped.malformed.unsupported": 1,
+    "received.BOOTP": 1,
+    "dropped.unknown-machine": 1,
     "dropped.malformed.bad-value": 3,
     "dropped.not-a-request": 1,
     "dropped.not-ethernet": 1,
