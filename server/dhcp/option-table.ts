@@ -37,7 +37,7 @@ export const option = {
   ipxe: row(175, "ipxe", values.encapsulated, "3942"),
   userClass: row(77, "user-class", values.userClasses, "3004"),
   architectures: row(93, "client-architecture", values.u16List, "4578 2.1"),
-  networkInterface: row(94, "client-network-interface", values.raw, "4578 2.2"),
+  networkInterface: row(94, "client-network-interface", values.networkInterface, "4578 2.2"),
   broadcast: row(28, "broadcast-address", values.ipv4, "2132 5.3"),
   routers: row(3, "routers", values.ipv4List, "2132 3.5"),
   dns: row(6, "domain-name-servers", values.ipv4List, "2132 3.8"),

@@ -93,6 +93,19 @@ export const machineUuid: ValueCodec<Uint8Array> = {
   },
 };
 
+/** Option 94: how the firmware drives its card; type 1 is UNDI (RFC 4578 section 2.2). */
+export const networkInterface: ValueCodec<{ type: number; major: number; minor: number }> = {
+  decode: (bytes) => {
+    const [type, major, minor] = bytes;
+    if (bytes.length !== 3 || type === undefined || major === undefined || minor === undefined) {
+      throw new DecodeError("bad-value", 0, `${bytes.length} bytes instead of 3`);
+    }
+    return { type, major, minor };
+  },
+  encode: ({ type, major, minor }) => Uint8Array.of(type, major, minor),
+  print: ({ type, major, minor }) => `${type === 1 ? "UNDI" : `type ${type}`} ${major}.${minor}`,
+};
+
 /** Options within an option, as in 43, 82 and 175: code, length, value; 0 pads and 255 ends where the writer used them. */
 export const encapsulated: ValueCodec<ReadonlyMap<number, Uint8Array>> = {
   decode: (bytes) => {

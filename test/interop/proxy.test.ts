@@ -5,7 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { decode } from "../../server/dhcp/decode.ts";
 import { option } from "../../server/dhcp/option-table.ts";
 import type { EventsAnswer, StatusAnswer, WhyAnswer } from "../../server/model/answers.ts";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { read } from "../support/dhcp-scene.ts";
 import { foreignServer as foreign, startDnsmasq } from "../support/foreign-dhcp.ts";
@@ -39,6 +39,7 @@ async function captureReplies(rack: Rack): Promise<() => Promise<Datagram[]>> {
 
 describe("beside dnsmasq", () => {
   const directory = mkdtempSync(join(tmpdir(), "proxy-"));
+  const piFiles = join(directory, "pi");
   let rack: Rack;
   let provision: HeadProcess["provision"];
   let stop: HeadProcess["stop"];
@@ -46,9 +47,19 @@ describe("beside dnsmasq", () => {
   before(
     async () => {
       const names = ["bios", "uefi", "http", "ipxe", "plain", "dhclient", "noise"];
-      const clients = [{ name: "router", address: `${foreign}/24` }, ...names.map((name) => ({ name }))];
+      const clients = [
+        { name: "router", address: `${foreign}/24` },
+        { name: "pi", mac: "dc:a6:32:00:00:01" },
+        ...names.map((name) => ({ name })),
+      ];
+      mkdirSync(join(piFiles, "9f7a3c1e"), { recursive: true });
+      writeFileSync(join(piFiles, "bootcode.bin"), "for every Pi");
+      writeFileSync(join(piFiles, "9f7a3c1e", "start4.elf"), "for one Pi");
       rack = await createRack({ clients });
-      const process = createHeadProcess(rack, directory, { dhcpMode: "proxy" });
+      const process = createHeadProcess(rack, directory, {
+        dhcpMode: "proxy",
+        raspberryPiDirectory: piFiles,
+      });
       ({ provision, stop } = process);
       await Promise.all([
         process.start(),
@@ -141,9 +152,26 @@ describe("beside dnsmasq", () => {
     assert.ok(shown.stdout.includes(result.address), shown.stdout);
   });
 
+  it("a Raspberry Pi: told that it is meant, it finds its own files and everybody's, and no others", async () => {
+    const result = await boot("pi", { vendorClass: "PXEClient:Arch:00000:UNDI:002001", architecture: 0 });
+    assertShared(result);
+    assert.deepEqual([result.bootFile, result.asked4011], ["", false]);
+    const fetched = async (path: string): Promise<string> => {
+      const argv = ["curl", "-sSf", "--path-as-is", `tftp://${head}/${path}`];
+      const { stdout, stderr, exitCode } = await rack.exec(rack.client("pi"), argv, { reject: false });
+      return exitCode === 0 ? stdout : `failed: ${stderr}`;
+    };
+    assert.equal(await fetched("9f7a3c1e/start4.elf"), "for one Pi");
+    assert.equal(await fetched("bootcode.bin"), "for every Pi");
+    // curl's 68: not found. A Pi then looks for the file without the directory, as its documentation has it.
+    assert.match(await fetched("00000000/start4.elf"), /^failed: curl: \(68\)/);
+    assert.match(await fetched("9f7a3c1e/../../provision.yaml"), /^failed: /);
+  });
+
   it("dhclient: as a running system it hears dnsmasq only; with firmware's class it takes no address of ours", async () => {
+    // No firmware, it would take up the first offer that comes, of no address too, unless told what an offer needs.
     const dhclient = async (name: string, vendorClass: string): Promise<string> => {
-      const config = `${vendorClass === "" ? "" : `send vendor-class-identifier "${vendorClass}";`} timeout 8;`;
+      const config = `${vendorClass === "" ? "" : `send vendor-class-identifier "${vendorClass}"; require subnet-mask;`} timeout 8;`;
       const command = `printf '%s' '${config}' > /tmp/${name}.conf && exec dhclient -4 -d -1 -sf /bin/true -cf /tmp/${name}.conf -lf /tmp/${name}.leases -pf /tmp/${name}.pid eth0`;
       const client = rack.spawn(rack.client(name), [
         "unshare",
