@@ -9,25 +9,13 @@ import { bootpReply } from "./bootp.ts";
 import type { DhcpRequest } from "./client.ts";
 import { type Destination, destinationOf } from "./destination.ts";
 import { loaderRefusals, offered, refused } from "./dhcp-events.ts";
+import type { IgnoreReason } from "./ignore-reason.ts";
 import { linkOf, linkText } from "./link.ts";
 import { option } from "./option-table.ts";
 import { type DhcpPacket, noAddress } from "./packet.ts";
 import { type Grant, informReply, leaseReply, nakReply, noAddressReply } from "./reply.ts";
 import type { DhcpView } from "./site.ts";
 import { type Context, chooseAddress, knows, offeredAddress, standing } from "./standing.ts";
-
-/** Why a request gets no answer; these are counter names too. */
-export type IgnoreReason =
-  | "foreign-relay" // forwarded from a network that is not ours
-  | "foreign-network" // a client or a node that does not belong to the network it asks from
-  | "unknown-machine" // not in the inventory, and the configuration says to ignore those
-  | "pool-exhausted"
-  | "other-server" // the client chose another server
-  | "no-address-asked" // a REQUEST, RELEASE or DECLINE that names none
-  | "no-record" // asks for its old address, of which we know nothing (RFC 2131 section 4.3.2)
-  | "not-ours" // asks for what may be another server's to refuse: we are not authoritative
-  | "not-holder" // gives back or declines what it does not have
-  | "server-message"; // OFFER, ACK, NAK: nothing a client sends
 
 /** Something to remember, and nothing to answer. */
 export type Note = { kind: "note"; leases: readonly Lease[]; events: readonly BootEvent[] };

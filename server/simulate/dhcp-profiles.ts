@@ -48,14 +48,14 @@ function firmware(
   arch: number,
   undi: readonly number[],
 ): Entry[] {
-  const [, major = 0, minor = 0] = undi;
+  const [type = 0, major = 0, minor = 0] = undi;
   const number = (value: number, digits: number): string => String(value).padStart(digits, "0");
   const vendorClass = `${transport}:Arch:${number(arch, 5)}:UNDI:${number(major, 3)}${number(minor, 3)}`;
   return [
     optionOf(option.vendorClass, vendorClass),
     optionOf(option.machineUuid, machine.uuid),
     optionOf(option.architectures, [arch]),
-    optionOf(option.networkInterface, Uint8Array.from(undi)),
+    optionOf(option.networkInterface, { type, major, minor }),
   ];
 }
 
