@@ -1,9 +1,7 @@
 import { planBoot } from "./boot/boot-plan.ts";
 import { diskFaults } from "./boot/head-faults.ts";
-import type { Config } from "./config/config.ts";
 import type { OpenCore, Running } from "./core.ts";
 import { previewOptions, previewProxy } from "./dhcp/preview.ts";
-import type { BootUrls } from "./dhcp/site.ts";
 import packageFile from "../package.json" with { type: "json" };
 import { nodeAnswer } from "./http/answers.ts";
 import { systemClock } from "./lib/clock.ts";
@@ -12,6 +10,7 @@ import { formatIpv4Range, formatSubnet } from "./lib/ipv4.ts";
 import { parseMac } from "./lib/mac.ts";
 import type { NodeAnswer, RenderAnswer, StatusAnswer, WhyAnswer } from "./model/answers.ts";
 import type { ImageVersion } from "./model/image.ts";
+import { networkOf } from "./model/network.ts";
 import type { ClusterNode } from "./model/node.ts";
 import { diagnose } from "./tracker/diagnosis.ts";
 
@@ -35,6 +34,11 @@ export function statusOf(core: OpenCore, running: Running | undefined, leases: n
     ...(config.networks[0].pools.length === 0
       ? {}
       : { pool: config.networks[0].pools.map(formatIpv4Range).join(", ") }),
+    networks: config.networks.slice(1).map(({ subnet, wire, pools }) => ({
+      subnet: formatSubnet(subnet),
+      wire,
+      ...(pools.length === 0 ? {} : { pool: pools.map(formatIpv4Range).join(", ") }),
+    })),
     parts: running?.parts() ?? [],
     nodes,
     unknownMachines: tracker.discovered().length,
@@ -99,7 +103,7 @@ export async function why(core: OpenCore, running: Running | undefined, subject:
 
 /** Exactly what a node would be given. @throws AppError for an unknown one */
 export async function render(core: OpenCore, name: string): Promise<RenderAnswer> {
-  const { directory, desk, config, urls } = core;
+  const { directory, desk } = core;
   const node = directory.byName(name);
   if (node === undefined)
     throw new AppError("not-found", `there is no node ${name}`, { hint: "provision list-nodes" });
@@ -108,7 +112,8 @@ export async function render(core: OpenCore, name: string): Promise<RenderAnswer
   return {
     node: node.name,
     image: image === undefined ? reference : `${image.name}@${image.version}`,
-    dhcp: dhcpPreviews(node, config, urls),
+    ...networkText(node, core),
+    dhcp: dhcpPreviews(node, core),
     bootScript: desk.preview(node),
     kernelArguments: image === undefined ? "" : desk.argumentsOf(node, image).join(" "),
     files: files.map((file) => ({
@@ -123,20 +128,27 @@ export async function render(core: OpenCore, name: string): Promise<RenderAnswer
   };
 }
 
+function networkText(node: ClusterNode, { config }: OpenCore): { network?: string } {
+  const network = networkOf(node.ip, config.networks);
+  return network === undefined ? {} : { network: `${formatSubnet(network.subnet)} on ${network.wire}` };
+}
+
 /**
  * What DHCP gives to each client of a node: both kinds of PC firmware, iPXE, and, where the head gives out addresses, the
  * running system.
  */
-function dhcpPreviews(node: ClusterNode, config: Config, urls: BootUrls): RenderAnswer["dhcp"] {
+function dhcpPreviews(node: ClusterNode, { config, urls, directory }: OpenCore): RenderAnswer["dhcp"] {
+  const site = { ...config, urls };
   const [bios = [], uefi = []] = ["bios", "uefi-x64"].map((firmware) =>
     (config.dhcp.mode === "proxy"
-      ? previewProxy(node, { ...config, urls }, firmware)
-      : previewOptions(node, { ...config, urls }, firmware)
+      ? previewProxy(node, site, firmware)
+      : previewOptions(node, { site, directory }, firmware)
     ).map(({ client, options }) => ({
       client: client === "firmware" ? `firmware (${firmware})` : client,
-      options: options.map(({ code, name, value }) => ({
+      options: options.map(({ code, name, value, from }) => ({
         name: code === undefined ? name : `${code} ${name}`,
         value,
+        ...(from === undefined ? {} : { from }),
       })),
     })),
   );

@@ -8,7 +8,8 @@ import { BootDesk } from "./boot/boot-desk.ts";
 import { type BootUrls, bootUrls } from "./boot/boot-urls.ts";
 import { Credentials } from "./boot/credentials.ts";
 import type { Config } from "./config/config.ts";
-import { eventAnswer, leaseAnswers } from "./http/answers.ts";
+import { nameServersOf } from "./dhcp/option-settings.ts";
+import { eventAnswer, leaseAnswers, machineAnswer } from "./http/answers.ts";
 import { apiApp } from "./http/api-routes.ts";
 import { createImageCatalog } from "./image/versions.ts";
 import { BootStore } from "./inventory/boot-store.ts";
@@ -24,7 +25,6 @@ import type { Log } from "./lib/log.ts";
 import type { PartStatus } from "./model/answers.ts";
 import type { HeadFault } from "./model/head-fault.ts";
 import type { ImageCatalog } from "./model/image.ts";
-import { networkOf } from "./model/network.ts";
 import { isNodeName, type ClusterNode, type Lease } from "./model/node.ts";
 import { bundleAgent } from "./nodeconfig/agent-bundle.ts";
 import { ClusterFiles } from "./nodeconfig/cluster-files.ts";
@@ -97,6 +97,7 @@ async function compose(config: Config, database: Database, log: Log): Promise<Co
   const nfsExports = exportsOf(config);
   const desk = new BootDesk({
     directory,
+    nodeSeenAt: (mac) => tracker.nodeSeenAt(mac),
     catalog,
     credentials,
     urls,
@@ -142,7 +143,7 @@ async function compose(config: Config, database: Database, log: Log): Promise<Co
       token,
       agentBundle: await agent,
       sharedMount: sharedMount(nfsExports),
-      dns: networkOf(node.ip, config.networks)?.dns ?? [],
+      dns: nameServersOf(node, config, directory),
     };
     return overlayFiles(nodeTemplates, input, clusterFiles);
   };
@@ -178,7 +179,7 @@ async function compose(config: Config, database: Database, log: Log): Promise<Co
     nodeAnswers: (nodes) => nodeAnswers(core, nodes),
     leases,
     leaseAnswers: (some) => leaseAnswers(some, directory, clock.nowMs()),
-    discovered: () => tracker.discovered(),
+    discovered: () => tracker.discovered().map(machineAnswer),
     images: () => catalog.list(),
     newestEvents: async (limit, nodeIds) => {
       await tracker.flush();

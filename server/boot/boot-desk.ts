@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../lib/clock.ts";
+import type { Mac } from "../lib/mac.ts";
 import type { Record as RecordEvent } from "../model/boot-event.ts";
 import { type BootIdentity, identityOf, nodeOfIdentity, subjectOf } from "../model/boot-identity.ts";
 import type { Directory } from "../model/directory.ts";
@@ -15,6 +16,8 @@ import { ScriptCache } from "./script-cache.ts";
 
 export type BootDeskParts = {
   directory: Directory;
+  /** Whose machine has this port, by what else it said of itself when it asked for an address. */
+  nodeSeenAt: (mac: Mac) => ClusterNode | undefined;
   catalog: ImageCatalog;
   credentials: Credentials;
   templates: Templates;
@@ -51,6 +54,14 @@ export class BootDesk {
     this.#parts = parts;
   }
 
+  /** One that waits in its loader asks by its port alone, whatever it was added by meanwhile. */
+  #nodeOf(asked: BootIdentity): ClusterNode | undefined {
+    const { directory, nodeSeenAt } = this.#parts;
+    const node = nodeOfIdentity(asked, directory);
+    const isKnown = node !== undefined || directory.byMac(asked.mac) !== undefined;
+    return isKnown ? node : nodeSeenAt(asked.mac);
+  }
+
   planOf(node: ClusterNode): BootPlan {
     return planBoot(node, this.#parts.directory, this.#parts.catalog, this.#parts.image);
   }
@@ -62,8 +73,8 @@ export class BootDesk {
 
   /** Begins a boot of this machine, if it is its turn, and is its script. */
   beginBoot(asked: BootIdentity): string {
-    const { directory, credentials, record, clock, admission, elapsedMs } = this.#parts;
-    const node = nodeOfIdentity(asked, directory);
+    const { credentials, record, clock, admission, elapsedMs } = this.#parts;
+    const node = this.#nodeOf(asked);
     if (node === undefined) return this.#tell({ kind: "wait", machine: asked });
     const machine = identityOf(asked.mac, node);
     const subject = subjectOf(machine.mac, node);
@@ -87,15 +98,15 @@ export class BootDesk {
 
   /** What a machine is told to do that cannot be served now for want of connections: wait, and ask again. Begins nothing. */
   putOff(asked: BootIdentity): string {
-    const { directory, admission, elapsedMs } = this.#parts;
-    const node = nodeOfIdentity(asked, directory);
+    const { admission, elapsedMs } = this.#parts;
+    const node = this.#nodeOf(asked);
     if (node === undefined) return this.#render({ kind: "wait", machine: asked });
     return this.#busy(asked, node, admission.counts(elapsedMs()).waiting);
   }
 
   /** What this machine would be told. Begins nothing and takes no turn. */
   peek(asked: BootIdentity): string {
-    const node = nodeOfIdentity(asked, this.#parts.directory);
+    const node = this.#nodeOf(asked);
     if (node === undefined) return this.#render({ kind: "wait", machine: asked });
     const machine = identityOf(asked.mac, node);
     const { reference, image } = this.planOf(node);

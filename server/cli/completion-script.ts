@@ -1,4 +1,6 @@
 import type { Command } from "commander";
+import { settableOptionNames } from "../dhcp/option-text.ts";
+import { helpTopics } from "./help-topics.ts";
 
 /** What an argument or a flag's value is completed with, by the name it has in the help. */
 const valueKinds: Readonly<Record<string, string>> = {
@@ -12,6 +14,9 @@ const valueKinds: Readonly<Record<string, string>> = {
   directory: "directory",
   when: "auto always never",
   what: "bash",
+  option: settableOptionNames()
+    .map((name) => `${name}=`)
+    .join(" "),
 };
 
 /** A bash script made from the command line's own definition, so that it cannot fall behind. */
@@ -50,7 +55,7 @@ export function bashCompletion(program: Command): string {
 }
 
 function topics(program: Command): string {
-  return [...program.commands.map((command) => command.name()), "ranges"].join(" ");
+  return [...program.commands.map((command) => command.name()), ...helpTopics.keys()].join(" ");
 }
 
 type Leaf = { path: readonly string[]; command: Command };

@@ -3,7 +3,11 @@ import type { SetGroupRequest } from "../model/answers.ts";
 import { collect } from "./define.ts";
 
 /** What add-group and set-group can set. */
-export type GroupFlags = { image?: string | false; kernelArgument?: readonly string[] | false };
+export type GroupFlags = {
+  image?: string | false;
+  kernelArgument?: readonly string[] | false;
+  option?: readonly string[] | false;
+};
 
 export function addGroupFlags(command: Command): void {
   command
@@ -14,14 +18,25 @@ export function addGroupFlags(command: Command): void {
       "kernel argument of its nodes, after the image's; given once for each, replaces all",
       (value: string, before: unknown) => collect(value, Array.isArray(before) ? before : undefined),
     )
-    .option("--no-kernel-argument", "no kernel arguments");
+    .option("--no-kernel-argument", "no kernel arguments")
+    .option(
+      "--option <option>",
+      "DHCP option of its nodes as NAME=VALUE (provision help options); given once for each, replaces all",
+      (value: string, before: unknown) => collect(value, Array.isArray(before) ? before : undefined),
+    )
+    .option("--no-option", "no DHCP options");
 }
 
-export function groupValues({ image, kernelArgument }: GroupFlags): Omit<SetGroupRequest, "name" | "dryRun"> {
+export function groupValues({
+  image,
+  kernelArgument,
+  option,
+}: GroupFlags): Omit<SetGroupRequest, "name" | "dryRun"> {
   return {
     ...(image === undefined ? {} : { image: image === false ? "" : image }),
     ...(kernelArgument === undefined
       ? {}
       : { kernelArguments: kernelArgument === false ? [] : kernelArgument }),
+    ...(option === undefined ? {} : { options: option === false ? [] : option }),
   };
 }

@@ -1,3 +1,5 @@
+import { settableOptionNames } from "../dhcp/option-text.ts";
+
 /** `provision help ranges`, and a part of `provision --help`. */
 export const rangesHelp = `Node ranges:
   Every command that takes nodes takes a RANGE, in the manner of ClusterShell and xCAT:
@@ -16,6 +18,44 @@ export const rangesHelp = `Node ranges:
   Put a range in single quotes: shells have their own meaning for [ ] ! & and *.
   A node or group that does not exist is an error, and nothing is done. A range may not begin by taking away:
   all but n005 is 'all,!n005'. Names in answers are folded the same way, and can be pasted back.`;
+
+/** `provision help options` */
+export const optionsHelp = `DHCP options:
+  --option NAME=VALUE of add-node, set-node, add-group and set-group, and \`options:\` in the configuration, for all nodes
+  or those of a network. Any option goes by its number, the usual ones by name too:
+
+${settableNames()}
+
+  What is set nearer to a node wins: the node itself, its groups (the first that has it), its network, the site.
+  Values are written as the option needs them, several with commas between:
+
+    ntp-servers=10.0.1.1,10.0.1.2            addresses
+    interface-mtu=9000                       a number
+    tzdb-timezone=Europe/Vienna              text
+    domain-search=rack1.lan,cluster.lan      domain names
+    classless-routes=10.9.0.0/16 by 10.0.1.254,10.8.0.0/16 by 10.0.1.253
+                                             routes; the network's own router is added by itself
+    224=text:rack 7   225=ip:10.0.1.1   226=hex:0a0b0c
+                                             the bytes themselves, for options that have no name
+
+  What belongs to the protocol (lease times, message types, identifiers) cannot be set. \`provision render NODE\` shows
+  all that a node is sent, and where each value comes from.`;
+
+function settableNames(): string {
+  const lines: string[] = [];
+  for (const name of settableOptionNames()) {
+    const last = lines.at(-1);
+    if (last === undefined || last.length + name.length > 98) lines.push(`    ${name}`);
+    else lines[lines.length - 1] = `${last}, ${name}`;
+  }
+  return lines.join("\n");
+}
+
+/** Topics of `provision help` that are no commands. */
+export const helpTopics: ReadonlyMap<string, string> = new Map([
+  ["ranges", rangesHelp],
+  ["options", optionsHelp],
+]);
 
 /** The end of `provision --help`: enough to do everything. */
 export const quickStartHelp = `Quick start:

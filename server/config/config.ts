@@ -1,6 +1,7 @@
 import type { Ipv4, Subnet } from "../lib/ipv4.ts";
 import type { Ipv6 } from "../lib/ipv6.ts";
 import type { Network } from "../model/network.ts";
+import type { DhcpOption } from "../model/node.ts";
 
 /** The head's configuration after every check: `load.ts` makes it, nothing changes it. */
 export type Config = {
@@ -23,6 +24,8 @@ export type Config = {
     /** Whether an address of a pool is asked for on the wire before it is offered to a machine that never had it. */
     probe: "auto" | "off";
   };
+  /** DHCP options of every client, unless its network, its group or itself has another value. */
+  options: readonly DhcpOption[];
   /** False: another DHCP server may know addresses that we do not, so what we do not know is not refused. */
   authoritative: boolean;
   /** The domain of every node's full name. */

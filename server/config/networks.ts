@@ -10,6 +10,7 @@ import {
   subnetContains,
 } from "../lib/ipv4.ts";
 import type { Network } from "../model/network.ts";
+import type { DhcpOption } from "../model/node.ts";
 import type { Issue } from "./issue.ts";
 
 /** What a network may say; a further one that does not say takes the head's own. One without a subnet has a fault. */
@@ -21,6 +22,7 @@ type NetworkSettings = {
   dns?: readonly Ipv4[];
   domain?: string;
   leaseSeconds?: number;
+  options?: readonly DhcpOption[];
 };
 
 /** The settings of a head that make its networks. */
@@ -47,6 +49,7 @@ export function networksOf(fields: NetworkFields): readonly [Network, ...Network
     dns,
     domain,
     leaseSeconds,
+    options: [],
   };
   const further = fields.networks.flatMap((network): Network[] => {
     if (network.subnet === undefined) return [];
@@ -59,6 +62,7 @@ export function networksOf(fields: NetworkFields): readonly [Network, ...Network
         dns: network.dns ?? dns,
         domain: network.domain ?? domain,
         leaseSeconds: network.leaseSeconds ?? leaseSeconds,
+        options: network.options ?? [],
       },
     ];
   });

@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { parseIpv4, parseIpv4Range, parseSubnet } from "../lib/ipv4.ts";
 import { isLinkLocal, parseIpv6 } from "../lib/ipv6.ts";
+import { readOptionValue } from "../dhcp/option-text.ts";
+import type { DhcpOption } from "../model/node.ts";
 import type { Config } from "./config.ts";
 import type { Issue } from "./issue.ts";
 import { networkClashes, type NetworkFields, networksOf } from "./networks.ts";
@@ -55,6 +57,21 @@ const pool = z
   );
 const leaseSeconds = z.int().min(60, "at least 60 s").max(31_536_000, "at most a year");
 
+const optionItem = z.union([z.string(), z.number(), z.boolean()]);
+/** Options by name or number; a list as YAML has it is the same as one with commas. */
+const dhcpOptions = z
+  .record(z.string(), z.union([optionItem, z.array(optionItem)]), {
+    error: "expected options such as ntp-servers: 10.0.1.1",
+  })
+  .transform((given, context) =>
+    Object.entries(given).flatMap(([name, value]): DhcpOption[] => {
+      const read = readOptionValue(name, [value].flat().map(String).join(","));
+      if ("option" in read) return [read.option];
+      context.addIssue({ code: "custom", path: [name], message: read.fault });
+      return [];
+    }),
+  );
+
 const furtherNetwork = z.strictObject({
   subnet,
   wire: z
@@ -66,6 +83,7 @@ const furtherNetwork = z.strictObject({
   dns: z.array(ipv4).exactOptional(),
   domain: domainName.exactOptional(),
   leaseSeconds: leaseSeconds.exactOptional(),
+  options: dhcpOptions.exactOptional(),
 });
 
 const fields = z.strictObject({
@@ -84,6 +102,7 @@ const fields = z.strictObject({
   router: ipv4.exactOptional(),
   dns: z.array(ipv4).default([]),
   networks: z.array(furtherNetwork).default([]),
+  options: dhcpOptions.default([]),
   authoritative: z.boolean().default(true),
   ipv6: z
     .strictObject({

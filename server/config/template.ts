@@ -94,6 +94,13 @@ function entriesOf(values: ConfigValues): Entry[] {
         "Further networks, behind DHCP relays or on the interface's own wire. Networks with the same `wire` share a link;\nthe interface's own wire is called as the interface. dns, domain and leaseSeconds are the head's unless they are told.",
     },
     {
+      key: "options",
+      value: undefined,
+      fallback: { "ntp-servers": "10.0.1.1" },
+      comment:
+        "DHCP options of every client, by name or number; networks may have their own. See: provision help options",
+    },
+    {
       key: "authoritative",
       value: undefined,
       fallback: true,

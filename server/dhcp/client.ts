@@ -1,6 +1,13 @@
 import { type Architecture, architectureOf, raspberryPi } from "../model/arch.ts";
 import type { Ipv4 } from "../lib/ipv4.ts";
 import { type Mac, macFromBytes } from "../lib/mac.ts";
+import {
+  type ClientId,
+  parseUuid,
+  type RelayPort,
+  relayPortOf,
+  type Uuid,
+} from "../model/machine-identity.ts";
 import { option, readOption } from "./option-table.ts";
 import { type RelayAgent, readRelayAgent } from "./relay-agent.ts";
 import type { MessageType } from "./option-values.ts";
@@ -24,6 +31,12 @@ export type DhcpRequest = {
   /** Option 118: the subnet to give an address of (RFC 3011). */
   subnetSelection: Ipv4 | undefined;
   relay: RelayAgent;
+  /** Option 97. */
+  uuid: Uuid | undefined;
+  /** Option 61. */
+  clientId: ClientId | undefined;
+  /** Option 82, where the relay names the port; a relay that names no switch stands for it by its address. */
+  relayPort: RelayPort | undefined;
   /** Option 12 when it is a plausible host name. */
   hostname: string | undefined;
 };
@@ -54,23 +67,44 @@ export function readRequest(packet: DhcpPacket): ReadRequest {
   const mac = macFromBytes(packet.chaddr);
   if (mac === undefined) return { kind: "ignore", reason: "bad-mac" };
   const clientId = readOption(packet.options, option.clientId);
+  const id = clientId === undefined ? undefined : (Buffer.from(clientId).toString("hex") as ClientId);
+  const relay = readRelayAgent(packet);
   return {
     kind: "request",
     request: {
       packet,
       type,
       mac,
-      identity: clientId === undefined ? `mac:${mac}` : `id:${Buffer.from(clientId).toString("hex")}`,
+      identity: id === undefined ? `mac:${mac}` : `id:${id}`,
       client: readClient(packet, mac),
       vendorClass: printable(readOption(packet.options, option.vendorClass)),
       requestedIp: realAddress(readOption(packet.options, option.requestedIp)),
       serverId: readOption(packet.options, option.serverId),
       maxMessageBytes: readOption(packet.options, option.maxMessageBytes),
       subnetSelection: realAddress(readOption(packet.options, option.subnetSelection)),
-      relay: readRelayAgent(packet),
+      relay,
+      uuid: readUuid(packet),
+      clientId: id === undefined || id.length < 4 ? undefined : id,
+      relayPort: relay.circuitId === undefined ? undefined : portOf(relay.circuitId, relay.remoteId, packet),
       hostname: plausibleHostname(readOption(packet.options, option.hostname)),
     },
   };
+}
+
+/** Of a board that has none (all zeros, all ones) and of an option that is malformed: none. It is no reason not to boot. */
+function readUuid({ options }: DhcpPacket): Uuid | undefined {
+  const bytes = options.get(option.machineUuid.code);
+  if (bytes?.length !== 17 || bytes[0] !== 0) return undefined;
+  return parseUuid(option.machineUuid.value.print(bytes));
+}
+
+function portOf(
+  circuitId: Uint8Array,
+  remoteId: Uint8Array | undefined,
+  { giaddr }: DhcpPacket,
+): RelayPort | undefined {
+  if (circuitId.length === 0) return undefined;
+  return relayPortOf(remoteId ?? Buffer.from(giaddr), circuitId);
 }
 
 /** The architecture's name, for events; a running system does not tell. */

@@ -4,14 +4,15 @@ import type { Mac } from "../lib/mac.ts";
 import type { BootEvent } from "../model/boot-event.ts";
 import { networkOf } from "../model/network.ts";
 import type { Lease } from "../model/node.ts";
-import { bootAnswer } from "./boot-answer.ts";
 import { bootpReply } from "./bootp.ts";
 import type { DhcpRequest } from "./client.ts";
 import { type Destination, destinationOf } from "./destination.ts";
-import { loaderRefusals, offered, refused } from "./dhcp-events.ts";
+import { offerEvents, refused } from "./dhcp-events.ts";
+import { conflictEvents, identify } from "./identity.ts";
 import type { IgnoreReason } from "./ignore-reason.ts";
 import { linkOf, linkText } from "./link.ts";
 import { option } from "./option-table.ts";
+import { settingsOf } from "./option-settings.ts";
 import { type DhcpPacket, noAddress } from "./packet.ts";
 import { type Grant, informReply, leaseReply, nakReply, noAddressReply } from "./reply.ts";
 import type { DhcpView } from "./site.ts";
@@ -42,12 +43,16 @@ const quarantineMs = 3_600_000;
 
 /** Decides one request; changes nothing that the next decision could tell, and never throws. */
 export function decide(request: DhcpRequest, view: DhcpView, nowMs: number): Decision {
-  const { site, directory } = view;
+  const { site } = view;
   const found = linkOf(request, site.networks);
   if (found.kind === "foreign") return ignore(found.reason);
   const { link } = found;
-  const context: Context = { request, view, nowMs, link, node: directory.byMac(request.mac) };
-  const { node } = context;
+  const identity = identify(request, view, nowMs);
+  if (identity.kind === "conflict") {
+    return { kind: "ignore", reason: "conflict", events: conflictEvents(request, identity, nowMs) };
+  }
+  const node = identity.kind === "node" ? identity.node : undefined;
+  const context: Context = { request, view, nowMs, link, node };
   if (node === undefined && site.unknownMachines === "ignore") {
     return refuse(context, "unknown-machine", "not in the inventory, and unknown machines are ignored");
   }
@@ -187,8 +192,9 @@ function acknowledge(context: Context, ip: Ipv4): Decision {
 }
 
 /** What is given: an address, of the network of the link that it is in. */
-function grantOf(ip: Ipv4, { node, link }: Context): Grant {
-  return { ip, node, network: networkOf(ip, link) ?? link[0] };
+function grantOf(ip: Ipv4, { node, link, view: { site, directory } }: Context): Grant {
+  const network = networkOf(ip, link) ?? link[0];
+  return { ip, node, network, settings: settingsOf(node, network, site, directory) };
 }
 
 /** The pool lease that the machine leaves behind when it moves to another address of the same wire. */
@@ -245,15 +251,15 @@ export function foundTaken(ip: Ipv4, finder: Finder, owner: Mac | undefined, now
   return { kind: "note", leases: [quarantined(ip, finder, nowMs)], events: [event] };
 }
 
-function inform({ request, view, node, link }: Context): Decision {
+function inform(context: Context): Decision {
+  const { request, view, link } = context;
   const { ciaddr } = request.packet;
   if (ciaddr === noAddress) return ignore("no-address-asked");
-  const network = networkOf(ciaddr, link);
-  if (network === undefined) return ignore("foreign-network");
+  if (networkOf(ciaddr, link) === undefined) return ignore("foreign-network");
   return {
     kind: "reply",
     type: "ACK",
-    packet: informReply(request, { node, network }, view.site),
+    packet: informReply(request, grantOf(ciaddr, context), view.site),
     // RFC 2131 section 4.3.5: straight to the client, also when a relay forwarded its request.
     to: { address: ciaddr, port: "client" },
     leases: [],
@@ -279,11 +285,6 @@ function bootp(context: Context): Decision {
     leases: [],
     events: offerEvents(context, node.ip),
   };
-}
-
-function offerEvents(context: Context, ip: Ipv4): BootEvent[] {
-  const answer = bootAnswer(context.request, context.node, context.view.site);
-  return [offered(context, { ip, answer }), ...loaderRefusals(context, answer)];
 }
 
 function ignore(reason: IgnoreReason): Decision {

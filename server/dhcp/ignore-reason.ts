@@ -2,6 +2,7 @@
 export type IgnoreReason =
   | "foreign-relay" // forwarded from a network that is not ours
   | "foreign-network" // a client or a node that does not belong to the network it asks from
+  | "conflict" // what it says of itself points to more than one node
   | "unknown-machine" // not in the inventory, and the configuration says to ignore those
   | "pool-exhausted"
   | "other-server" // the client chose another server

@@ -71,6 +71,8 @@ export class LeaseTable {
   /** By the network's lowest address. */
   readonly #pools = new Map<Ipv4, Pool>();
   readonly #byIp = new Map<Ipv4, Lease>();
+  /** The address outside of all pools that each machine had last: a node's own. */
+  readonly #ownIpByMac = new Map<Mac, Ipv4>();
   readonly #holds = new Map<Ipv4, Hold>();
 
   constructor(networks: readonly PoolPlace[], leases: readonly Lease[] = []) {
@@ -94,7 +96,10 @@ export class LeaseTable {
     const pool = this.#poolOf(lease.ip);
     this.#forget(lease.ip, pool);
     this.#byIp.set(lease.ip, lease);
-    if (pool === undefined) return;
+    if (pool === undefined) {
+      if (lease.state === "bound") this.#ownIpByMac.set(lease.mac, lease.ip);
+      return;
+    }
     const hold = this.#holds.get(lease.ip);
     if (hold !== undefined) this.#dropHold(pool.wire, hold.mac);
     this.#dropHold(pool.wire, lease.mac);
@@ -143,6 +148,14 @@ export class LeaseTable {
     const heldUntilMs = held === undefined ? 0 : (this.#holds.get(held)?.untilMs ?? 0);
     if (held !== undefined && heldUntilMs > nowMs) return held;
     return known?.ipByMac.get(mac) ?? known?.ipByIdentity.get(identity);
+  }
+
+  /** The node's address that this machine holds. */
+  ownAddressOf(mac: Mac, nowMs: number): Ipv4 | undefined {
+    const ip = this.#ownIpByMac.get(mac);
+    const lease = ip === undefined ? undefined : this.#byIp.get(ip);
+    const holds = lease?.mac === mac && lease.state === "bound" && lease.expiresAtMs > nowMs;
+    return holds ? ip : undefined;
   }
 
   /** The latest lease of a pool address on the wire to this machine. */

@@ -1,4 +1,5 @@
 import { DecodeError } from "../lib/errors.ts";
+import { domainNames } from "./domain-names.ts";
 import * as values from "./option-values.ts";
 
 /** One DHCP option: what it is called, how its value is laid out, where that is written. */
@@ -71,7 +72,7 @@ export const option = {
   captivePortal: row(114, "captive-portal", values.text, "8910 2.1"),
   autoConfigure: row(116, "auto-configure", values.u8, "2563 2"),
   subnetSelection: row(118, "subnet-selection", values.ipv4, "3011 2"),
-  domainSearch: row(119, "domain-search", values.raw, "3397 2"),
+  domainSearch: row(119, "domain-search", domainNames, "3397 2"),
   vendorClasses: row(124, "vendor-identifying-class", values.raw, "3925 3"),
   vendorSpecific: row(125, "vendor-identifying-options", values.raw, "3925 4"),
   tftpServerAddresses: row(150, "tftp-server-addresses", values.ipv4List, "5859 3"),
@@ -81,6 +82,7 @@ export const option = {
 const rows: readonly OptionRow<unknown>[] = Object.values(option);
 const rowByCode: ReadonlyMap<number, OptionRow<unknown>> = new Map(rows.map((entry) => [entry.code, entry]));
 /** By code: the place in the table, unknown ones by number behind it, 82 at the very end. */
+const rowByName: ReadonlyMap<string, OptionRow<unknown>> = new Map(rows.map((entry) => [entry.name, entry]));
 const orderByCode = Array.from({ length: 256 }, (_, code) => {
   if (code === option.relayAgent.code) return rows.length + 256;
   const place = rows.findIndex((entry) => entry.code === code);
@@ -90,6 +92,15 @@ const orderByCode = Array.from({ length: 256 }, (_, code) => {
 /** The row of a code, if it has one. */
 export function rowOf(code: number): OptionRow<unknown> | undefined {
   return rowByCode.get(code);
+}
+
+/** The row of a name as listings have it: `ntp-servers`. */
+export function rowNamed(name: string): OptionRow<unknown> | undefined {
+  return rowByName.get(name);
+}
+
+export function optionNames(): readonly string[] {
+  return [...rowByName.keys()];
 }
 
 /** Where an option stands on the wire; unknown ones by number, after the known ones and before 82. */

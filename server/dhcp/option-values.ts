@@ -1,5 +1,5 @@
 import { DecodeError } from "../lib/errors.ts";
-import { type Ipv4, ipv4FromNumber, ipv4ToNumber } from "../lib/ipv4.ts";
+import { type Ipv4, ipv4FromNumber, ipv4ToNumber, parseIpv4 } from "../lib/ipv4.ts";
 
 /** How the value of an option is laid out. `decode` throws DecodeError, its offset counted in the value. */
 export type ValueCodec<T> = {
@@ -7,6 +7,10 @@ export type ValueCodec<T> = {
   encode(value: T): Uint8Array;
   /** For people: listings, the log, `render`. */
   print(value: T): string;
+  /** As an administrator writes it; undefined when it is not that. Absent: only the bytes can be written. */
+  parse?(text: string): T | undefined;
+  /** What `parse` takes: `an IPv4 address`. */
+  form?: string;
 };
 
 /** One network of option 121 and the router that leads to it (RFC 3442). */
@@ -45,12 +49,17 @@ export const flag: ValueCodec<boolean> = {
   decode: (bytes) => u8.decode(bytes) !== 0,
   encode: (value) => u8.encode(value ? 1 : 0),
   print: (value) => (value ? "yes" : "no"),
+  parse: (given) =>
+    /^(?:yes|true|on|1)$/.test(given) ? true : /^(?:no|false|off|0)$/.test(given) ? false : undefined,
+  form: "yes or no",
 };
 
 export const ipv4: ValueCodec<Ipv4> = {
   decode: (bytes) => ipv4FromNumber(u32.decode(bytes)),
   encode: (value) => u32.encode(ipv4ToNumber(value)),
   print: (value) => value,
+  parse: parseIpv4,
+  form: "an IPv4 address",
 };
 
 export const u8List = list(u8, 1);
@@ -62,6 +71,8 @@ export const text: ValueCodec<string> = {
   decode: (bytes) => Buffer.from(bytes).toString("latin1").replace(/\0+$/, ""),
   encode: (value) => Buffer.from(value, "latin1"),
   print: (value) => JSON.stringify(value),
+  parse: (given) => (/^[\x20-\x7e\xa0-\xff]+$/.test(given) ? given : undefined),
+  form: "text without control characters",
 };
 
 /** No layout known to us: hexadecimal. */
@@ -127,6 +138,16 @@ export const encapsulated: ValueCodec<ReadonlyMap<number, Uint8Array>> = {
   },
   encode: (value) => Uint8Array.from([...value].flatMap(([code, bytes]) => [code, bytes.length, ...bytes])),
   print: (value) => [...value].map(([code, bytes]) => `${code}=${hex(bytes)}`).join(" "),
+  parse: (given) => {
+    const found = new Map<number, Uint8Array>();
+    for (const word of given.split(/[\s,]+/)) {
+      const [, code = "", digits = ""] = /^(\d{1,3})=((?:[0-9a-f]{2}){0,255})$/i.exec(word) ?? [];
+      if (code === "" || Number(code) < 1 || Number(code) > 254) return undefined;
+      found.set(Number(code), Buffer.from(digits, "hex"));
+    }
+    return found;
+  },
+  form: "options within the option, as in 6=08 10=0a00",
 };
 
 /** Option 43 as PXE has it: with an end inside (PXE 2.1, table 2-1). */
@@ -182,7 +203,23 @@ export const routes: ValueCodec<readonly Route[]> = {
       ]),
     ),
   print: (value) => value.map((route) => `${route.base}/${route.bits} by ${route.router}`).join(", "),
+  parse: (given) => allOf(given.split(",").map(parseRoute)),
+  form: "routes such as 10.9.0.0/16 by 10.0.1.254, with commas between",
 };
+
+function parseRoute(given: string): Route | undefined {
+  const [, network = "", bits = "", by = ""] =
+    /^\s*(\S+)\/(\d{1,2})\s+(?:by|via)\s+(\S+)\s*$/.exec(given) ?? [];
+  const [base, router] = [parseIpv4(network), parseIpv4(by)];
+  const prefix = Number(bits);
+  if (base === undefined || router === undefined || prefix > 32) return undefined;
+  return ipv4ToNumber(base) % 2 ** (32 - prefix) === 0 ? { base, bits: prefix, router } : undefined;
+}
+
+function allOf<T>(values: readonly (T | undefined)[]): T[] | undefined {
+  const found = values.filter((value) => value !== undefined);
+  return found.length === values.length ? found : undefined;
+}
 
 function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString("hex");
@@ -205,6 +242,8 @@ function integer(width: 1 | 2 | 4): ValueCodec<number> {
       return bytes;
     },
     print: String,
+    parse: (given) => (/^\d{1,10}$/.test(given) && Number(given) < 256 ** width ? Number(given) : undefined),
+    form: `a number from 0 to ${256 ** width - 1}`,
   };
 }
 
@@ -221,5 +260,7 @@ function list<T>(item: ValueCodec<T>, width: number): ValueCodec<readonly T[]> {
     },
     encode: (value) => Uint8Array.from(value.flatMap((entry) => [...item.encode(entry)])),
     print: (value) => value.map((entry) => item.print(entry)).join(", "),
+    parse: (given) => allOf(given.split(",").map((entry) => item.parse?.(entry.trim()))),
+    form: `${item.form ?? "a value"}, or several with commas between`,
   };
 }

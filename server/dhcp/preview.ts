@@ -4,24 +4,29 @@ import type { ClusterNode } from "../model/node.ts";
 import type { Mac } from "../lib/mac.ts";
 import { macToBytes } from "../lib/mac.ts";
 import type { BootingClient, DhcpClient, DhcpRequest } from "./client.ts";
+import { settingsOf } from "./option-settings.ts";
 import { printOption, wireOrder } from "./option-table.ts";
 import { networkOf } from "../model/network.ts";
 import { bootRequest, type DhcpPacket, ethernet, noAddress } from "./packet.ts";
 import { proxyOffer } from "./proxy.ts";
 import { leaseReply } from "./reply.ts";
-import type { BootSite, DhcpSite } from "./site.ts";
+import type { BootSite, DhcpView } from "./site.ts";
 
 /** What one of a node's clients is given by DHCP. */
 export type DhcpPreview = { client: DhcpClientKind; options: readonly PrintedOption[] };
 
-/** `code` is missing for the fields of the header (`yiaddr`, `siaddr`, `file`). */
-export type PrintedOption = { code?: number; name: string; value: string };
+/** `code` is missing for the fields of the header (`yiaddr`, `siaddr`, `file`); `from` where an administrator set it. */
+export type PrintedOption = { code?: number; name: string; value: string; from?: string };
 
 /**
  * What the node's firmware, its iPXE and its running system would each be given, in the order of booting. `firmware` is
  * an architecture's name (`bios`, `uefi-x64-http`). Options that only echo the client's own (61, 82, 97) are not in it.
  */
-export function previewOptions(node: ClusterNode, site: DhcpSite, firmware: string): readonly DhcpPreview[] {
+export function previewOptions(
+  node: ClusterNode,
+  view: Pick<DhcpView, "site" | "directory">,
+  firmware: string,
+): readonly DhcpPreview[] {
   const architecture = architectureNamed(firmware);
   const { transport } = architecture;
   const clients: DhcpClient[] = [
@@ -29,7 +34,7 @@ export function previewOptions(node: ClusterNode, site: DhcpSite, firmware: stri
     { kind: "ipxe", http: true, architecture },
     { kind: "system" },
   ];
-  return clients.map((client) => ({ client: client.kind, options: printedReply(node, site, client) }));
+  return clients.map((client) => ({ client: client.kind, options: printedReply(node, view, client) }));
 }
 
 /** The same beside another DHCP server, which the running system asks alone. */
@@ -47,11 +52,20 @@ export function previewProxy(node: ClusterNode, site: BootSite, firmware: string
   });
 }
 
-function printedReply(node: ClusterNode, site: DhcpSite, client: DhcpClient): PrintedOption[] {
+function printedReply(
+  node: ClusterNode,
+  { site, directory }: Pick<DhcpView, "site" | "directory">,
+  client: DhcpClient,
+): PrintedOption[] {
   const [mac] = node.macs;
   const network = networkOf(node.ip, site.networks);
   if (mac === undefined || network === undefined) return [];
-  return printed(leaseReply("ACK", requestOf(mac, client), { ip: node.ip, node, network }, site));
+  const settings = settingsOf(node, network, site, directory);
+  const reply = leaseReply("ACK", requestOf(mac, client), { ip: node.ip, node, network, settings }, site);
+  return printed(reply).map((line) => {
+    const from = settings.get(line.code ?? 0)?.from;
+    return { ...line, ...(from === undefined ? {} : { from }) };
+  });
 }
 
 function printed(reply: DhcpPacket): PrintedOption[] {
@@ -96,6 +110,9 @@ function requestOf(mac: Mac, client: DhcpClient): DhcpRequest {
     maxMessageBytes: undefined,
     subnetSelection: undefined,
     relay: { linkSelection: undefined, circuitId: undefined, remoteId: undefined },
+    uuid: undefined,
+    clientId: undefined,
+    relayPort: undefined,
     hostname: undefined,
   };
 }

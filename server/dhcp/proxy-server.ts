@@ -111,10 +111,11 @@ class Server {
       if (reading.kind === "ignore") return this.#count(`dropped.${reading.reason}`);
       const { request } = reading;
       this.#count(`received.${request.type}`);
+      const nowMs = this.#options.clock.nowMs();
       const decision =
         service === "dhcp"
-          ? decideProxy(request, this.#view, this.#options.clock.nowMs())
-          : decideBootServer(request, this.#view);
+          ? decideProxy(request, this.#view, nowMs)
+          : decideBootServer(request, this.#view, nowMs);
       this.#carryOut(request, decision, socket, from);
     } catch (error) {
       if (error instanceof DecodeError) return this.#count(`dropped.malformed.${error.code}`);

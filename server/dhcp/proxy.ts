@@ -6,6 +6,7 @@ import { type BootAnswer, bootAnswer, proxyFields } from "./boot-answer.ts";
 import type { BootingClient, DhcpRequest } from "./client.ts";
 import { type Destination, destinationOf } from "./destination.ts";
 import { loaderRefusals, offered } from "./dhcp-events.ts";
+import { conflictEvents, identify } from "./identity.ts";
 import { linkOf } from "./link.ts";
 import { option, optionOf, readOption } from "./option-table.ts";
 import type { DhcpPacket } from "./packet.ts";
@@ -24,6 +25,7 @@ export type ProxySilence =
   | "other-server" // meant for another server
   | "not-booting" // a running system: addresses are not our business
   | "nothing-to-boot" // no loader for it, or not in the inventory and the configuration gives such machines none
+  | "conflict" // what it says of itself points to more than one node
   | "not-asked"; // a message type that asks for no boot here
 
 export type ProxyDecision =
@@ -43,7 +45,9 @@ export function decideProxy(request: DhcpRequest, view: ProxyView, nowMs: number
   if (request.type === "REQUEST") return ignore("other-server", takenAddress(request, view, nowMs));
   if (client.kind === "system") return ignore("not-booting");
   if (request.type !== "DISCOVER") return ignore("not-asked");
-  const node = view.directory.byMac(request.mac);
+  const identity = identify(request, view, nowMs);
+  if (identity.kind === "conflict") return ignore("conflict", conflictEvents(request, identity, nowMs));
+  const node = identity.kind === "node" ? identity.node : undefined;
   const { answer, packet: offer } = proxyOffer(request, client, node, view.site);
   const told = { request, node, nowMs };
   if (offer === undefined) return ignore("nothing-to-boot", loaderRefusals(told, answer));
@@ -81,12 +85,14 @@ export function proxyOffer(
  * Port 4011, where PXE firmware asks the server of a proxy's offer for its boot file, with the address it has by then
  * (PXE 2.1 section 2.2.5; EDK2 does so for every proxy's offer). Never throws.
  */
-export function decideBootServer(request: DhcpRequest, view: ProxyView): ProxyDecision {
+export function decideBootServer(request: DhcpRequest, view: ProxyView, nowMs: number): ProxyDecision {
   const { packet, client, serverId } = request;
   if (request.type !== "REQUEST" && request.type !== "INFORM") return ignore("not-asked");
   if (serverId !== undefined && serverId !== view.site.address) return ignore("other-server");
   if (client.kind === "system") return ignore("not-booting");
-  const answer = bootAnswer(request, view.directory.byMac(request.mac), view.site);
+  const identity = identify(request, view, nowMs);
+  if (identity.kind === "conflict") return ignore("conflict");
+  const answer = bootAnswer(request, identity.kind === "node" ? identity.node : undefined, view.site);
   const fields = proxyFields(answer, client.architecture, view.site);
   if (fields === undefined) return ignore("nothing-to-boot");
   const item = menuItem(packet);
@@ -117,10 +123,13 @@ function menuItem(packet: DhcpPacket): Uint8Array | undefined {
  * What a client takes up of the other server goes past us as well: a broadcast REQUEST that names both. It is how the
  * head knows a machine's address, and whether that is the one in the inventory.
  */
-function takenAddress(request: DhcpRequest, { directory, site }: ProxyView, nowMs: number): BootEvent[] {
-  const { mac, requestedIp, serverId } = request;
+function takenAddress(request: DhcpRequest, view: ProxyView, nowMs: number): BootEvent[] {
+  const { requestedIp, serverId } = request;
+  const { site } = view;
   if (requestedIp === undefined || serverId === undefined || serverId === site.address) return [];
-  const node = directory.byMac(mac);
+  const identity = identify(request, view, nowMs);
+  if (identity.kind === "conflict") return [];
+  const node = identity.kind === "node" ? identity.node : undefined;
   if (node === undefined && site.unknownMachines === "ignore") return [];
   return [offered({ request, node, nowMs }, { ip: requestedIp, server: serverId })];
 }

@@ -1,17 +1,18 @@
-import { type Ipv4, broadcastOf, netmaskOf } from "../lib/ipv4.ts";
+import { type Ipv4, broadcastOf, netmaskOf, parseIpv4 } from "../lib/ipv4.ts";
 import type { Network } from "../model/network.ts";
 import type { ClusterNode } from "../model/node.ts";
-import { bootAnswer, bootFields } from "./boot-answer.ts";
+import { bootAnswer, type BootFields, bootFields } from "./boot-answer.ts";
 import type { DhcpRequest } from "./client.ts";
+import { type Settings, withSettings } from "./option-settings.ts";
 import { option, optionOf } from "./option-table.ts";
-import { type DhcpPacket, bootReply, noAddress } from "./packet.ts";
 import { keptFor } from "./kept.ts";
+import { type DhcpPacket, bootReply, fileBytes, noAddress } from "./packet.ts";
 import type { DhcpSite } from "./site.ts";
 
 type Options = (readonly [number, Uint8Array])[];
 
 /** What a client is given, and in which network. */
-export type Grant = { ip: Ipv4; network: Network; node: ClusterNode | undefined };
+export type Grant = { ip: Ipv4; network: Network; node: ClusterNode | undefined; settings: Settings };
 
 const broadcastFlag = 0x8000;
 
@@ -27,19 +28,19 @@ export function leaseReply(
 ): DhcpPacket {
   const { ip, node } = grant;
   const boot = bootFields(bootAnswer(request, node, site), site);
+  const options = together(
+    commonOptions(type, request, site),
+    leaseTimes(grant.network),
+    networkOptions(grant),
+    boot.options,
+  );
   return {
     ...replyHeader(request.packet),
     // RFC 2131 table 3: a renewal's `ciaddr` comes back, an OFFER has none.
     ciaddr: type === "ACK" ? request.packet.ciaddr : noAddress,
     yiaddr: ip,
-    siaddr: boot.siaddr,
-    file: boot.file,
-    options: together(
-      commonOptions(type, request, site),
-      leaseTimes(grant.network),
-      networkOptions(grant),
-      boot.options,
-    ),
+    ...bootHeader(boot, grant.settings),
+    options: withSettings(options, grant.settings),
   };
 }
 
@@ -47,12 +48,25 @@ export function leaseReply(
 export function informReply(request: DhcpRequest, grant: Omit<Grant, "ip">, site: DhcpSite): DhcpPacket {
   const { node } = grant;
   const boot = bootFields(bootAnswer(request, node, site), site);
+  const options = together(commonOptions("ACK", request, site), networkOptions(grant), boot.options);
   return {
     ...replyHeader(request.packet),
     ciaddr: request.packet.ciaddr,
-    siaddr: boot.siaddr,
-    file: boot.file,
-    options: together(commonOptions("ACK", request, site), networkOptions(grant), boot.options),
+    ...bootHeader(boot, grant.settings),
+    options: withSettings(options, grant.settings),
+  };
+}
+
+/** Firmware may read the boot file and its server here or in options 67 and 66: where those are set, the header says the same. */
+function bootHeader(boot: BootFields, settings: Settings): Pick<DhcpPacket, "siaddr" | "file"> {
+  const textOf = (code: number): string | undefined => {
+    const value = settings.get(code)?.value;
+    return value === undefined ? undefined : option.bootFile.value.decode(value);
+  };
+  const file = textOf(option.bootFile.code) ?? boot.file;
+  return {
+    siaddr: parseIpv4(textOf(option.tftpServer.code) ?? "") ?? boot.siaddr,
+    file: file.length < fileBytes ? file : "",
   };
 }
 

@@ -20,6 +20,7 @@ import { type LeaseStore, LeaseWriter } from "./lease-writer.ts";
 import { LeaseTable } from "./leases.ts";
 import { noAddress } from "./packet.ts";
 import type { BootUrls, DhcpSite, DhcpView } from "./site.ts";
+import { UuidSightings } from "./uuid-sightings.ts";
 
 export type DhcpServerOptions = {
   config: Pick<Config, "interface" | "ports"> & { dhcp: Pick<Config["dhcp"], "probe"> } & Omit<
@@ -134,7 +135,13 @@ class Server {
 
   #viewOf(leases: readonly Lease[]): DhcpView {
     const { directory } = this.#options;
-    return { directory, leases: new LeaseTable(this.#site.networks, leases), site: this.#site };
+    const { networks } = this.#site;
+    return {
+      directory,
+      leases: new LeaseTable(networks, leases),
+      sightings: new UuidSightings(),
+      site: this.#site,
+    };
   }
 
   #openConflicts(): ConflictCheck | undefined {
@@ -162,6 +169,7 @@ class Server {
       if (reading.kind === "ignore") return this.#counters.add(droppedName(reading.reason));
       const { request } = reading;
       this.#counters.add(receivedName(request.type));
+      if (request.uuid !== undefined) this.#view.sightings.note(request.mac, request.uuid, nowMs);
       this.#carryOut(request, decide(request, this.#view, nowMs));
     } catch (error) {
       if (error instanceof DecodeError) return this.#counters.add(droppedName(`malformed.${error.code}`));

@@ -2,6 +2,7 @@ import type { Config } from "../config/config.ts";
 import type { BootIdentity } from "../model/boot-identity.ts";
 import type { Directory } from "../model/directory.ts";
 import type { LeaseTable } from "./leases.ts";
+import type { UuidSightings } from "./uuid-sightings.ts";
 
 /** What of the head's configuration tells a machine what to boot. */
 export type BootSite = Pick<Config, "address" | "unknownMachines" | "raspberryPiDirectory"> & {
@@ -9,7 +10,7 @@ export type BootSite = Pick<Config, "address" | "unknownMachines" | "raspberryPi
 };
 
 /** What of the head's configuration DHCP answers with. */
-export type DhcpSite = BootSite & Pick<Config, "networks" | "authoritative">;
+export type DhcpSite = BootSite & Pick<Config, "networks" | "authoritative" | "options">;
 
 /** Where the head's HTTP server has things; the composition root knows. */
 export type BootUrls = {
@@ -21,4 +22,9 @@ export type BootUrls = {
 };
 
 /** All that a decision looks at besides the request and the time. */
-export type DhcpView = { directory: Directory; leases: LeaseTable; site: DhcpSite };
+export type DhcpView = {
+  directory: Directory;
+  leases: LeaseTable;
+  sightings: UuidSightings;
+  site: DhcpSite;
+};

@@ -1,9 +1,18 @@
 import type { Hardware, Load } from "../../agent/contract.ts";
 import type { ImageVersion } from "../model/image.ts";
-import type { EventAnswer, LeaseAnswer, NodeAnswer } from "../model/answers.ts";
+import { optionNameAndText } from "../dhcp/option-text.ts";
+import type {
+  DiscoveredAnswerMachine,
+  EventAnswer,
+  GroupAnswer,
+  LeaseAnswer,
+  NodeAnswer,
+  OptionAnswer,
+} from "../model/answers.ts";
 import type { NodeState, RecordedEvent } from "../model/boot-record.ts";
 import type { Directory } from "../model/directory.ts";
-import type { ClusterNode, Lease } from "../model/node.ts";
+import { clientIdText, relayPortText } from "../model/machine-identity.ts";
+import type { ClusterNode, DhcpOption, DiscoveredMachine, Group, Lease } from "../model/node.ts";
 import { textOf } from "../tracker/event-text.ts";
 
 /** What is shown of a node besides its settings. */
@@ -19,11 +28,15 @@ export function nodeAnswer(node: ClusterNode, { state, load, hardware, plan }: N
   return {
     name: node.name,
     macs: node.macs,
+    ...(node.uuid === undefined ? {} : { uuid: node.uuid }),
+    clientIds: (node.clientIds ?? []).map(clientIdText),
+    ...(node.relayPort === undefined ? {} : { relayPort: relayPortText(node.relayPort) }),
     ip: node.ip,
     groups: node.groups,
     ...(node.image === undefined ? {} : { image: node.image }),
     effectiveImage: plan.image === undefined ? plan.reference : `${plan.image.name}@${plan.image.version}`,
     kernelArguments: node.kernelArguments,
+    options: optionAnswers(node.options),
     phase: state.phase,
     ...(state.phase === "new" ? {} : { phaseSinceMs: state.phaseSinceMs }),
     ...(state.lastHeartbeatMs === undefined ? {} : { lastHeartbeatMs: state.lastHeartbeatMs }),
@@ -33,6 +46,18 @@ export function nodeAnswer(node: ClusterNode, { state, load, hardware, plan }: N
     machineId: node.machineId,
     addedAtMs: node.addedAtMs,
   };
+}
+
+export function groupAnswer({ options, ...group }: Group): GroupAnswer {
+  return { ...group, options: optionAnswers(options) };
+}
+
+function optionAnswers(options: readonly DhcpOption[] = []): OptionAnswer[] {
+  return options.map((option) => ({ code: option.code, ...optionNameAndText(option) }));
+}
+
+export function machineAnswer({ relayPort, ...machine }: DiscoveredMachine): DiscoveredAnswerMachine {
+  return { ...machine, ...(relayPort === undefined ? {} : { relayPort: relayPortText(relayPort) }) };
 }
 
 export function leaseAnswers(leases: readonly Lease[], directory: Directory, nowMs: number): LeaseAnswer[] {

@@ -3,6 +3,7 @@ import type { Inventory } from "../inventory/inventory.ts";
 import type { Log } from "../lib/log.ts";
 import { AppError } from "../lib/errors.ts";
 import type {
+  DiscoveredAnswerMachine,
   EventAnswer,
   LeaseAnswer,
   NodeAnswer,
@@ -13,7 +14,7 @@ import type {
 } from "../model/answers.ts";
 import type { Directory } from "../model/directory.ts";
 import type { ImageVersion } from "../model/image.ts";
-import type { ClusterNode, DiscoveredMachine, Lease } from "../model/node.ts";
+import type { ClusterNode, Lease } from "../model/node.ts";
 import { nodesOfRange } from "../model/node-lookup.ts";
 import {
   addNodesSchema,
@@ -22,6 +23,7 @@ import {
   setGroupSchema,
   setNodesSchema,
 } from "./api-schemas.ts";
+import { groupAnswer } from "./answers.ts";
 import { checked } from "./checked.ts";
 import { type EventSource, streamEvents } from "./event-stream.ts";
 import { streamList } from "./list-answer.ts";
@@ -37,7 +39,7 @@ export type ApiParts = {
   nodeAnswers: (nodes: readonly ClusterNode[]) => Promise<readonly NodeAnswer[]>;
   leases: () => Promise<readonly Lease[]>;
   leaseAnswers: (leases: readonly Lease[]) => readonly LeaseAnswer[];
-  discovered: () => readonly DiscoveredMachine[];
+  discovered: () => readonly DiscoveredAnswerMachine[];
   images: () => readonly ImageVersion[];
   newestEvents: (limit: number, nodeIds?: readonly number[]) => Promise<readonly EventAnswer[]>;
   why: (subject: string) => Promise<WhyAnswer>;
@@ -66,7 +68,10 @@ function readingRoutes(parts: ApiParts): Router {
     const nodes = range === undefined ? parts.directory.nodes() : nodesOfRange(range, parts.directory);
     await streamList(response, "nodes", nodes, parts.nodeAnswers);
   });
-  router.get("/groups", (_, response) => void response.json({ groups: parts.directory.groups() }));
+  router.get(
+    "/groups",
+    (_, response) => void response.json({ groups: parts.directory.groups().map(groupAnswer) }),
+  );
   router.get("/leases", async (_, response) => {
     await streamList(response, "leases", await parts.leases(), async (leases) => parts.leaseAnswers(leases));
   });

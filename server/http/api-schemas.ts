@@ -11,11 +11,22 @@ import type {
 const text = z.string().max(100_000);
 const texts = z.array(text).max(10_000);
 const dryRun = z.boolean().exactOptional();
-const settings = { image: text.exactOptional(), kernelArguments: texts.exactOptional(), dryRun };
+const settings = {
+  image: text.exactOptional(),
+  kernelArguments: texts.exactOptional(),
+  options: texts.exactOptional(),
+  dryRun,
+};
+const identifiers = {
+  macs: texts.exactOptional(),
+  uuid: text.exactOptional(),
+  clientIds: texts.exactOptional(),
+  relayPort: text.exactOptional(),
+};
 
 export const addNodesSchema: z.ZodType<AddNodesRequest> = z.strictObject({
   range: text,
-  macs: texts.exactOptional(),
+  ...identifiers,
   ip: text.exactOptional(),
   groups: texts.exactOptional(),
   fromDiscovered: z.union([texts, z.literal(true)]).exactOptional(),
@@ -24,7 +35,7 @@ export const addNodesSchema: z.ZodType<AddNodesRequest> = z.strictObject({
 
 export const setNodesSchema: z.ZodType<SetNodesRequest> = z.strictObject({
   range: text,
-  macs: texts.exactOptional(),
+  ...identifiers,
   addMacs: texts.exactOptional(),
   ip: text.exactOptional(),
   groups: texts.exactOptional(),

@@ -3,6 +3,7 @@ import type { Ipv4 } from "../lib/ipv4.ts";
 import type { Mac } from "../lib/mac.ts";
 import type { BootEvent } from "../model/boot-event.ts";
 import type { Boot, NodeState, RecordedEvent, TrackerBatch } from "../model/boot-record.ts";
+import type { RelayPort, Uuid } from "../model/machine-identity.ts";
 import type { DiscoveredMachine } from "../model/node.ts";
 import type { Phase } from "../model/phase.ts";
 import type { Database } from "./database.ts";
@@ -27,6 +28,8 @@ const saveMachine = upsertInto("discovered", "mac", [
   "firmware",
   "vendor_class",
   "ip",
+  "uuid",
+  "relay_port",
 ]);
 const forgetMachine = "delete from discovered where mac = ?";
 /** With their events. What a node booted by the same port before is the node's. */
@@ -183,6 +186,8 @@ function machineRow(machine: DiscoveredMachine): SqlValue[] {
     machine.firmware ?? null,
     machine.vendorClass ?? null,
     machine.ip ?? null,
+    machine.uuid ?? null,
+    machine.relayPort ?? null,
   ];
 }
 
@@ -214,6 +219,8 @@ function machineFromRow(row: Tables["discovered"]): DiscoveredMachine {
     ...(row.firmware === null ? {} : { firmware: row.firmware }),
     ...(row.vendor_class === null ? {} : { vendorClass: row.vendor_class }),
     ...(row.ip === null ? {} : { ip: row.ip as Ipv4 }),
+    ...(row.uuid === null ? {} : { uuid: row.uuid as Uuid }),
+    ...(row.relay_port === null ? {} : { relayPort: row.relay_port as RelayPort }),
   };
 }
 

@@ -7,6 +7,7 @@ import { AppError, messageOf } from "../lib/errors.ts";
 import * as init from "./migrations/0001-init.ts";
 import * as largeClusters from "./migrations/0002-large-clusters.ts";
 import * as hardwareApart from "./migrations/0003-hardware-apart.ts";
+import * as identityAndOptions from "./migrations/0004-identity-and-options.ts";
 import { backUp, copyTo, newestBackup } from "./backups.ts";
 import { DurableWriter } from "./durable-writer.ts";
 import { sqliteDialect } from "./sqlite-dialect.ts";
@@ -145,6 +146,7 @@ async function migrate(db: Kysely<Tables>): Promise<void> {
     "0001-init": init,
     "0002-large-clusters": largeClusters,
     "0003-hardware-apart": hardwareApart,
+    "0004-identity-and-options": identityAndOptions,
   };
   const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } });
   const { error } = await migrator.migrateToLatest();

@@ -9,9 +9,13 @@ import type {
 import { nodesOfRange } from "../model/node-lookup.ts";
 import { foldNames } from "../model/node-range.ts";
 import { type ClusterNode, type Group, isNodeName } from "../model/node.ts";
+import { optionText } from "../dhcp/option-text.ts";
+import { clientIdText, relayPortText } from "../model/machine-identity.ts";
 import type { LiveDirectory } from "./live-directory.ts";
 import { checkKernelArguments, checkIps, Faults } from "./node-values.ts";
-import type { NodeStore } from "./node-store.ts";
+import { identifiersOf } from "./identity-values.ts";
+import { readOptions } from "./option-values.ts";
+import type { NodeStore, Settings } from "./node-store.ts";
 import { planAdd, planSet, type PlanView } from "./plan.ts";
 
 export type InventoryParts = {
@@ -149,12 +153,14 @@ export class Inventory {
     if (request.image !== undefined && request.image !== "" && !this.#parts.view().hasImage(request.image))
       faults.add("--image", `there is no image ${request.image} (provision list-images)`);
     checkKernelArguments(request.kernelArguments ?? [], faults);
+    const options = readOptions(request.options, faults) ?? before.options ?? [];
     faults.check(`cannot set the group ${request.name}`);
     const image = request.image ?? before.image;
     const after: Group = {
       name: before.name,
       ...(image === undefined || image === "" ? {} : { image }),
       kernelArguments: request.kernelArguments ?? before.kernelArguments,
+      ...(options.length === 0 ? {} : { options }),
     };
     if (request.dryRun !== true) {
       await this.#parts.store.apply({ savedGroups: [after] });
@@ -165,7 +171,14 @@ export class Inventory {
       [after.name],
       [],
       [
-        `group ${after.name}: ${verb}${after.image === undefined ? "" : `, image ${after.image}`}${after.kernelArguments.length === 0 ? "" : `, kernel arguments ${after.kernelArguments.join(" ")}`}`,
+        [
+          `group ${after.name}: ${verb}`,
+          ...(after.image === undefined ? [] : [`image ${after.image}`]),
+          ...(after.kernelArguments.length === 0
+            ? []
+            : [`kernel arguments ${after.kernelArguments.join(" ")}`]),
+          ...options.map((option) => `option ${optionText(option)}`),
+        ].join(", "),
       ],
     );
   }
@@ -192,10 +205,13 @@ function answer(
   return { dryRun: dryRun === true, changed, unchanged, failed: [], lines };
 }
 
-function settingsOf(node: Pick<ClusterNode, "macs" | "ip" | "groups" | "image">): string {
-  const parts = [node.ip, node.macs.length === 0 ? "no MAC yet" : node.macs.join(" ")];
+function settingsOf(node: Settings): string {
+  const identifiers = identifiersOf(node).map(({ kind, value }) => `${kind} ${value}`);
+  const noPort = identifiers.length === 0 ? ["no MAC yet"] : [];
+  const parts = [node.ip, ...(node.macs.length === 0 ? noPort : [node.macs.join(" ")]), ...identifiers];
   if (node.groups.length > 0) parts.push(node.groups.map((group) => `@${group}`).join(" "));
   if (node.image !== undefined) parts.push(`image ${node.image}`);
+  parts.push(...(node.options ?? []).map((option) => `option ${optionText(option)}`));
   return parts.join(", ");
 }
 
@@ -204,9 +220,13 @@ function differences(before: ClusterNode, after: ClusterNode): string[] {
     name: node.name,
     ip: node.ip,
     mac: node.macs.join(" ") || "none",
+    uuid: node.uuid ?? "none",
+    "client identifier": (node.clientIds ?? []).map(clientIdText).join(" ") || "none",
+    "relay port": node.relayPort === undefined ? "none" : relayPortText(node.relayPort),
     group: node.groups.join(" ") || "none",
     image: node.image ?? "none",
     "kernel arguments": node.kernelArguments.join(" ") || "none",
+    options: (node.options ?? []).map(optionText).join(" ") || "none",
   });
   const old = shown(before);
   return Object.entries(shown(after)).flatMap(([key, value]) =>

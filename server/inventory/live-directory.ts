@@ -1,6 +1,7 @@
 import type { Ipv4 } from "../lib/ipv4.ts";
 import type { Mac } from "../lib/mac.ts";
 import type { Directory } from "../model/directory.ts";
+import type { ClientId, RelayPort, Uuid } from "../model/machine-identity.ts";
 import { naturalOrder } from "../model/natural-order.ts";
 import type { ClusterNode, Group } from "../model/node.ts";
 
@@ -8,12 +9,17 @@ import type { ClusterNode, Group } from "../model/node.ts";
 export class LiveDirectory implements Directory {
   readonly #byId = new Map<number, ClusterNode>();
   readonly #byMac = new Map<Mac, ClusterNode>();
+  /** UUIDs, client identifiers and relay ports: no two kinds are written alike. */
+  readonly #byIdentifier = new Map<string, ClusterNode>();
   readonly #byIp = new Map<Ipv4, ClusterNode>();
   readonly #byName = new Map<string, ClusterNode>();
   readonly #groups = new Map<string, Group>();
   #sorted: readonly ClusterNode[] = [];
 
   byMac = (mac: Mac): ClusterNode | undefined => this.#byMac.get(mac);
+  byUuid = (uuid: Uuid): ClusterNode | undefined => this.#byIdentifier.get(uuid);
+  byClientId = (id: ClientId): ClusterNode | undefined => this.#byIdentifier.get(id);
+  byRelayPort = (port: RelayPort): ClusterNode | undefined => this.#byIdentifier.get(port);
   byIp = (ip: Ipv4): ClusterNode | undefined => this.#byIp.get(ip);
   byName = (name: string): ClusterNode | undefined => this.#byName.get(name);
   byId = (id: number): ClusterNode | undefined => this.#byId.get(id);
@@ -32,6 +38,7 @@ export class LiveDirectory implements Directory {
       this.#byName.set(node.name, node);
       this.#byIp.set(node.ip, node);
       for (const mac of node.macs) this.#byMac.set(mac, node);
+      for (const identifier of identifiersOf(node)) this.#byIdentifier.set(identifier, node);
     }
     this.#sorted = mergeByName(
       this.#sorted.filter((node) => !gone.has(node.id)),
@@ -51,6 +58,7 @@ export class LiveDirectory implements Directory {
     this.#byName.delete(node.name);
     this.#byIp.delete(node.ip);
     for (const mac of node.macs) this.#byMac.delete(mac);
+    for (const identifier of identifiersOf(node)) this.#byIdentifier.delete(identifier);
   }
 }
 
@@ -83,4 +91,8 @@ function placeOf(node: ClusterNode, sorted: readonly ClusterNode[], from: number
     else high = middle;
   }
   return low;
+}
+
+function identifiersOf({ uuid, clientIds = [], relayPort }: ClusterNode): string[] {
+  return [uuid, ...clientIds, relayPort].filter((identifier) => identifier !== undefined);
 }

@@ -1,6 +1,7 @@
 import type { Ipv4 } from "../lib/ipv4.ts";
 import type { Mac } from "../lib/mac.ts";
-import type { ClusterNode, Group, SshHostKey } from "../model/node.ts";
+import type { ClientId, RelayPort, Uuid } from "../model/machine-identity.ts";
+import type { ClusterNode, DhcpOption, Group, SshHostKey } from "../model/node.ts";
 import type { Database } from "./database.ts";
 import { insertInto, onConflict, type SqlValue } from "./statements.ts";
 import type { Tables } from "./tables.ts";
@@ -9,7 +10,7 @@ import type { Tables } from "./tables.ts";
 export type NewNode = Omit<ClusterNode, "id" | "sshPublicKey"> & { sshHostKey: SshHostKey };
 
 /** What can be set of a node. */
-type Settings = Omit<NewNode, "machineId" | "sshHostKey" | "addedAtMs">;
+export type Settings = Omit<NewNode, "machineId" | "sshHostKey" | "addedAtMs">;
 
 /** Everything one command changes: all of it is committed, or none. */
 export type InventoryChange = {
@@ -21,7 +22,16 @@ export type InventoryChange = {
 };
 
 /** Its keys and its machine id are made once. */
-const settingColumns = ["name", "ip", "image", "kernel_arguments"] as const;
+const settingColumns = [
+  "name",
+  "ip",
+  "image",
+  "kernel_arguments",
+  "dhcp_options",
+  "uuid",
+  "client_ids",
+  "relay_port",
+] as const;
 
 const addNode = `${insertInto("nodes", [
   ...settingColumns,
@@ -31,8 +41,9 @@ const addNode = `${insertInto("nodes", [
   "added_at_ms",
 ])} returning id`;
 const setNode = `update nodes set ${settingColumns.map((column) => `${column} = ?`).join(", ")} where id = ?`;
-/** Ports, names and addresses may change places between nodes: all old ones go before any new one comes. */
-const clearNode = "update nodes set name = '#' || id, ip = '#' || id where id = ?";
+/** Ports, names, addresses and identifiers may change places between nodes: all old ones go before any new one comes. */
+const clearNode =
+  "update nodes set name = '#' || id, ip = '#' || id, uuid = null, relay_port = null where id = ?";
 const clearPorts = "delete from node_ports where node_id = ?";
 const clearGroups = "delete from node_groups where node_id = ?";
 /** By the node's name: the number of a node that is being added is not known yet. */
@@ -40,7 +51,8 @@ const addPort = "insert into node_ports (mac, position, node_id) select ?, ?, id
 const addMembership =
   "insert into node_groups (group_name, position, node_id) select ?, ?, id from nodes where name = ?";
 const removeNode = "delete from nodes where id = ?";
-const saveGroup = `${insertInto("groups", ["name", "image", "kernel_arguments"])} ${onConflict("name", ["image", "kernel_arguments"])}`;
+const groupColumns = ["image", "kernel_arguments", "dhcp_options"] as const;
+const saveGroup = `${insertInto("groups", ["name", ...groupColumns])} ${onConflict("name", groupColumns)}`;
 const removeGroup = "delete from groups where name = ?";
 
 /** Rows read at once: all of 100,000 nodes' rows together would take more memory than the nodes do. */
@@ -73,9 +85,10 @@ export class NodeStore {
     const after = updated.map((pair) => pair.after);
     const replugged = updated.filter((pair) => !isSameList(pair.before.macs, pair.after.macs));
     const regrouped = updated.filter((pair) => !isSameList(pair.before.groups, pair.after.groups));
-    const moved = updated.filter(
-      ({ before, after: { name, ip } }) => before.name !== name || before.ip !== ip,
-    );
+    const moved = updated.filter(({ before, after: { name, ip, uuid, relayPort } }) => {
+      const isPlaced = before.name === name && before.ip === ip;
+      return !isPlaced || before.uuid !== uuid || before.relayPort !== relayPort;
+    });
     const idsOf = (pairs: typeof updated): SqlValue[][] => pairs.map((pair) => [pair.after.id]);
     const returned = await this.#database.write([
       { sql: saveGroup, rows: savedGroups.map(groupRow) },
@@ -150,6 +163,10 @@ export class NodeStore {
         addedAtMs: row.added_at_ms,
       };
       if (row.image !== null) node.image = shared.text(row.image);
+      if (row.dhcp_options !== "[]") Object.assign(node, optionsFrom(row.dhcp_options));
+      if (row.uuid !== null) node.uuid = row.uuid as Uuid;
+      if (row.client_ids !== "[]") node.clientIds = JSON.parse(row.client_ids) as ClientId[];
+      if (row.relay_port !== null) node.relayPort = row.relay_port as RelayPort;
       return node;
     });
   }
@@ -212,7 +229,16 @@ function isSameList(one: readonly string[], other: readonly string[]): boolean {
 
 /** The values of `settingColumns`. */
 function settings(node: Settings): SqlValue[] {
-  return [node.name, node.ip, node.image ?? null, JSON.stringify(node.kernelArguments)];
+  return [
+    node.name,
+    node.ip,
+    node.image ?? null,
+    JSON.stringify(node.kernelArguments),
+    optionsText(node.options),
+    node.uuid ?? null,
+    JSON.stringify(node.clientIds ?? []),
+    node.relayPort ?? null,
+  ];
 }
 
 function newRow(node: NewNode): SqlValue[] {
@@ -221,7 +247,7 @@ function newRow(node: NewNode): SqlValue[] {
 }
 
 function groupRow(group: Group): SqlValue[] {
-  return [group.name, group.image ?? null, JSON.stringify(group.kernelArguments)];
+  return [group.name, group.image ?? null, JSON.stringify(group.kernelArguments), optionsText(group.options)];
 }
 
 function groupFromRow(row: Tables["groups"]): Group {
@@ -229,5 +255,16 @@ function groupFromRow(row: Tables["groups"]): Group {
     name: row.name,
     ...(row.image === null ? {} : { image: row.image }),
     kernelArguments: JSON.parse(row.kernel_arguments) as string[],
+    ...optionsFrom(row.dhcp_options),
   };
+}
+
+function optionsText(options: readonly DhcpOption[] = []): string {
+  return JSON.stringify(options.map(({ code, value }) => [code, Buffer.from(value).toString("hex")]));
+}
+
+function optionsFrom(json: string): { options?: readonly DhcpOption[] } {
+  if (json === "[]") return {};
+  const pairs = JSON.parse(json) as [number, string][];
+  return { options: pairs.map(([code, hex]) => ({ code, value: Buffer.from(hex, "hex") })) };
 }

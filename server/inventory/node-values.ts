@@ -8,10 +8,7 @@ import {
   type Subnet,
 } from "../lib/ipv4.ts";
 import { type Mac, nextMac, parseMac } from "../lib/mac.ts";
-import type { Directory } from "../model/directory.ts";
 import { type Network, networkOf, onWireOf, poolOf, subnetsText } from "../model/network.ts";
-import { foldNames } from "../model/node-range.ts";
-import type { ClusterNode } from "../model/node.ts";
 
 /** What a node's settings must fit. */
 export type Site = { networks: readonly SiteNetwork[]; address: Ipv4; dhcp: { mode: "server" | "proxy" } };
@@ -40,18 +37,20 @@ export class Faults {
  * One value for each of `names` from a flag: `X` for a single node, `X+` counting up node by node, or as many values
  * as nodes with commas between. Undefined after a fault.
  */
-function spread<T>(
+export function spread<T>(
   place: string,
   text: string,
   names: readonly string[],
   faults: Faults,
   reader: {
     parse: (text: string) => T | undefined;
-    next: (value: T, step: number) => T | undefined;
+    /** Absent: the value does not count up. */
+    next?: (value: T, step: number) => T | undefined;
     expected: string;
   },
 ): T[] | undefined {
-  const counting = text.endsWith("+");
+  const { next } = reader;
+  const counting = next !== undefined && text.endsWith("+");
   const items = (counting ? text.slice(0, -1) : text).split(",").map((item) => item.trim());
   const values = items.map((item) => {
     const value = reader.parse(item);
@@ -62,7 +61,7 @@ function spread<T>(
   const first = known[0];
   if (first === undefined || known.length < values.length) return undefined;
   if (counting && known.length === 1) {
-    const counted = names.map((_, step) => reader.next(first, step));
+    const counted = names.map((_, step) => next(first, step));
     const whole = counted.filter((value) => value !== undefined);
     if (whole.length === names.length) return whole;
     faults.add(place, `${text} runs past the end of the range before the last of ${names.length} nodes`);
@@ -72,7 +71,7 @@ function spread<T>(
   faults.add(
     place,
     names.length > 1 && known.length === 1 && !counting
-      ? `one value for ${names.length} nodes; write ${text}+ to count up`
+      ? `one value for ${names.length} nodes; write ${next === undefined ? "one for each with commas" : `${text}+ to count up`}`
       : `${known.length} values for ${names.length} node${names.length === 1 ? "" : "s"}`,
   );
   return undefined;
@@ -161,36 +160,6 @@ export function freeIps(
 function* hostsOf({ base, bits }: Subnet): Generator<Ipv4> {
   const first = ipv4ToNumber(base);
   for (let offset = 1; offset < 2 ** (32 - bits) - 1; offset += 1) yield ipv4FromNumber(first + offset);
-}
-
-/**
- * Faults of names, ports and addresses that two nodes would share, whether both are new or one is there already. What
- * the `replaced` nodes have counts no longer.
- */
-export function checkUnique(
-  nodes: readonly Pick<ClusterNode, "name" | "macs" | "ip">[],
-  directory: Pick<Directory, "byName" | "byMac" | "byIp">,
-  replaced: ReadonlySet<number>,
-  faults: Faults,
-): void {
-  const claims = new Map<string, string>();
-  const kept = (node: ClusterNode | undefined): string | undefined =>
-    node === undefined || replaced.has(node.id) ? undefined : node.name;
-  const claim = (place: string, what: string, name: string, holder: string | undefined): void => {
-    const owner = holder ?? claims.get(what);
-    if (owner === undefined) claims.set(what, name);
-    else if (owner !== name) faults.add(place, `${what} of ${name} is ${owner}'s already`);
-  };
-  const duplicates = new Set(
-    nodes.map((node) => node.name).filter((name) => kept(directory.byName(name)) !== undefined),
-  );
-  if (duplicates.size > 0) faults.add("name", `there already: ${foldNames([...duplicates])}`);
-  for (const node of nodes) {
-    if (duplicates.has(node.name)) continue;
-    if (new Set(node.macs).size < node.macs.length) faults.add("--mac", `${node.name} has a MAC twice`);
-    for (const mac of node.macs) claim("--mac", `MAC ${mac}`, node.name, kept(directory.byMac(mac)));
-    claim("--ip", `address ${node.ip}`, node.name, kept(directory.byIp(node.ip)));
-  }
 }
 
 /** One word each of a kernel command line; what would break a boot script is refused. */

@@ -7,10 +7,12 @@ import { nodesOfRange } from "../model/node-lookup.ts";
 import { expandNewNames } from "../model/node-range.ts";
 import { type ClusterNode, type DiscoveredMachine, isNodeName, type SshHostKey } from "../model/node.ts";
 import type { NewNode } from "./node-store.ts";
+import { spreadIdentities } from "./identity-values.ts";
+import { readOptions } from "./option-values.ts";
+import { checkUnique } from "./unique.ts";
 import {
   checkIps,
   checkKernelArguments,
-  checkUnique,
   Faults,
   freeIps,
   type Site,
@@ -39,15 +41,19 @@ export function planAdd(request: AddNodesRequest, view: PlanView): NewNode[] {
   const columns = (request.macs ?? []).map((text) => spreadMacs("--mac", text, names, faults));
   const seen = discoveredPorts(request, names, view, faults);
   const ips = addressesOf(request, names, seen, view, faults);
+  const identities = spreadIdentities(request, names, faults);
+  const options = readOptions(request.options, faults) ?? [];
   checkSettings(request, view, faults);
 
   const nodes = names.map((name, index) => ({
     name,
     macs: [...columns.map((column) => column?.[index]), seen?.[index]].filter((mac) => mac !== undefined),
+    ...identities[index]?.({}),
     ip: ips?.[index] ?? ("" as Ipv4),
     groups: [...new Set(request.groups)],
     ...(request.image === undefined ? {} : { image: request.image }),
     kernelArguments: request.kernelArguments ?? [],
+    ...(options.length === 0 ? {} : { options }),
     machineId: view.makeMachineId(),
     sshHostKey: view.makeSshHostKey(),
     addedAtMs: view.nowMs,
@@ -167,14 +173,24 @@ export function planSet(
   const added = (request.addMacs ?? []).map((text) => spreadMacs("--add-mac", text, names, faults));
   const ips = request.ip === undefined ? undefined : spreadIps("--ip", request.ip, names, faults);
   checkIps("--ip", ips ?? [], view.site, faults);
+  const identities = spreadIdentities(request, names, faults);
+  const newOptions = readOptions(request.options, faults);
   checkSettings(request, view, faults);
   checkRename(request, names, faults);
 
   const planned = nodes.map((before, index) => {
     const ports = (columns: readonly (readonly Mac[] | undefined)[]): Mac[] =>
       columns.flatMap((column) => column?.[index] ?? []);
-    const { image: oldImage, ...rest } = before;
+    const {
+      image: oldImage,
+      options: oldOptions = [],
+      uuid: _uuid,
+      clientIds: _clientIds,
+      relayPort: _relayPort,
+      ...rest
+    } = before;
     const image = request.image ?? oldImage;
+    const options = newOptions ?? oldOptions;
     const after: ClusterNode = {
       ...rest,
       name: request.rename ?? before.name,
@@ -183,6 +199,8 @@ export function planSet(
       groups: request.groups === undefined ? before.groups : [...new Set(request.groups)],
       ...(image === undefined || image === "" ? {} : { image }),
       kernelArguments: request.kernelArguments ?? before.kernelArguments,
+      ...(options.length === 0 ? {} : { options }),
+      ...identities[index]?.(before),
     };
     return { before, after };
   });

@@ -9,6 +9,12 @@ export type Tables = {
     image: string | null;
     /** JSON: string[] */
     kernel_arguments: string;
+    /** JSON: [code, hexadecimal value][] */
+    dhcp_options: string;
+    uuid: string | null;
+    /** JSON: string[] */
+    client_ids: string;
+    relay_port: string | null;
     machine_id: string;
     ssh_private_key: string;
     ssh_public_key: string;
@@ -16,7 +22,7 @@ export type Tables = {
   };
   node_ports: { mac: string; node_id: number; position: number };
   node_groups: { node_id: number; group_name: string; position: number };
-  groups: { name: string; image: string | null; kernel_arguments: string };
+  groups: { name: string; image: string | null; kernel_arguments: string; dhcp_options: string };
   leases: {
     ip: string;
     client: string;
@@ -33,6 +39,8 @@ export type Tables = {
     firmware: string | null;
     vendor_class: string | null;
     ip: string | null;
+    uuid: string | null;
+    relay_port: string | null;
   };
   boots: { id: number; mac: string; node_id: number | null; started_at_ms: number };
   boot_events: {

@@ -40,15 +40,27 @@ export type ProblemAnswer = {
 export type SnapshotAnswer = { file: string };
 
 export type NodesAnswer = { nodes: readonly NodeAnswer[] };
-export type GroupsAnswer = { groups: readonly Group[] };
+export type GroupsAnswer = { groups: readonly GroupAnswer[] };
 export type LeasesAnswer = { leases: readonly LeaseAnswer[] };
-export type DiscoveredAnswer = { machines: readonly DiscoveredMachine[] };
+export type DiscoveredAnswer = { machines: readonly DiscoveredAnswerMachine[] };
 export type ImagesAnswer = { images: readonly ImageVersion[] };
 export type EventsAnswer = { events: readonly EventAnswer[] };
+
+/** A DHCP option as `--option NAME=VALUE` takes it; `name` is the number where it has none. */
+export type OptionAnswer = { code: number; name: string; value: string };
+
+export type GroupAnswer = Omit<Group, "options"> & { options: readonly OptionAnswer[] };
+
+/** `relayPort` as `--relay-port` takes it. */
+export type DiscoveredAnswerMachine = Omit<DiscoveredMachine, "relayPort"> & { relayPort?: string };
 
 export type NodeAnswer = {
   name: string;
   macs: readonly string[];
+  uuid?: string;
+  /** As `--client-id` and `--relay-port` take them. */
+  clientIds: readonly string[];
+  relayPort?: string;
   ip: string;
   groups: readonly string[];
   /** As set on the node itself. */
@@ -56,6 +68,8 @@ export type NodeAnswer = {
   /** What it boots, after groups and the head's default: `name@version`, or `name` while it has no version. */
   effectiveImage: string;
   kernelArguments: readonly string[];
+  /** Of its own. */
+  options: readonly OptionAnswer[];
   phase: Phase;
   phaseSinceMs?: number;
   lastHeartbeatMs?: number;
@@ -71,11 +85,19 @@ export type AddNodesRequest = {
   range: string;
   /** Each item is one more port of every node: a MAC, `MAC+` counting up node by node, or one MAC a node with commas. */
   macs?: readonly string[];
+  /** For a single node, or one a node with commas. */
+  uuid?: string;
+  /** Each item is one more identifier of every node: one for a single node, or one a node with commas. */
+  clientIds?: readonly string[];
+  /** `REMOTE/CIRCUIT`, `REMOTE/CIRCUIT+` counting up its last number, or one a node with commas. */
+  relayPort?: string;
   /** An address, `ADDRESS+` counting up, or one a node with commas; absent: the lowest free outside the pool. */
   ip?: string;
   groups?: readonly string[];
   image?: string;
   kernelArguments?: readonly string[];
+  /** Each `NAME=VALUE`. */
+  options?: readonly string[];
   /** Ports from the machines seen: MACs, or `true` for as many as needed in the order seen. */
   fromDiscovered?: readonly string[] | true;
   dryRun?: boolean;
@@ -86,12 +108,20 @@ export type SetNodesRequest = {
   /** Replaces the ports. */
   macs?: readonly string[];
   addMacs?: readonly string[];
+  /** Empty text: no longer set. */
+  uuid?: string;
+  /** Replaces them. */
+  clientIds?: readonly string[];
+  /** Empty text: no longer set. */
+  relayPort?: string;
   ip?: string;
   /** Replaces the groups. */
   groups?: readonly string[];
   /** Empty text: no longer set. */
   image?: string;
   kernelArguments?: readonly string[];
+  /** Replaces them. */
+  options?: readonly string[];
   rename?: string;
   dryRun?: boolean;
 };
@@ -104,6 +134,8 @@ export type SetGroupRequest = {
   /** Empty text: no longer set. */
   image?: string;
   kernelArguments?: readonly string[];
+  /** Replaces them. */
+  options?: readonly string[];
   dryRun?: boolean;
 };
 
@@ -140,6 +172,8 @@ export type StatusAnswer = {
   interface: string;
   address: string;
   subnet: string;
+  /** What is served besides the interface's own network. */
+  networks: readonly { subnet: string; wire: string; pool?: string }[];
   /** Absent: another DHCP server gives out the addresses. */
   pool?: string;
   parts: readonly PartStatus[];
@@ -185,7 +219,13 @@ export type WhyStep = {
 export type RenderAnswer = {
   node: string;
   image: string;
-  dhcp: readonly { client: string; options: readonly { name: string; value: string }[] }[];
+  /** `10.0.2.0/24 on rack2`; absent where the node's address is of none. */
+  network?: string;
+  /** `from` where an administrator set it: `node`, `group compute`, `network 10.0.2.0/24`, `site`. */
+  dhcp: readonly {
+    client: string;
+    options: readonly { name: string; value: string; from?: string }[];
+  }[];
   bootScript: string;
   kernelArguments: string;
   files: readonly RenderedFile[];

@@ -1,6 +1,7 @@
 import type { Ipv4 } from "../lib/ipv4.ts";
 import type { Ipv6 } from "../lib/ipv6.ts";
 import type { Mac } from "../lib/mac.ts";
+import type { RelayPort, Uuid } from "./machine-identity.ts";
 
 /** What a transfer cost. */
 export type Transfer = {
@@ -24,10 +25,14 @@ export type BootEvent = Subject & { atMs: number } & (
         ip?: Ipv4 | Ipv6;
         /** The DHCP server that the address is of, where that is not the head. */
         server?: Ipv4;
+        /** Where the head has several, the one the address is of: `10.0.2.0/24`. */
+        network?: string;
         client: DhcpClientKind;
         firmware: string;
         vendorClass?: string;
         bootFile?: string;
+        uuid?: Uuid;
+        relayPort?: RelayPort;
       }
     | ({ kind: "loader" } & Transfer)
     | { kind: "script"; bytes: number; known: boolean }

@@ -1,7 +1,7 @@
 import type { Mac } from "../lib/mac.ts";
 import type { Subject } from "./boot-event.ts";
 import type { Directory } from "./directory.ts";
-import type { ClusterNode } from "./node.ts";
+import type { ClusterNode, DiscoveredMachine } from "./node.ts";
 
 /**
  * Who a machine is for all of one boot: the port it boots by and, where the inventory knows it by something else (its UUID,
@@ -17,6 +17,19 @@ export function identityOf(mac: Mac, node: ClusterNode | undefined): BootIdentit
 /** The same machine as events name it. */
 export function subjectOf(mac: Mac, node: ClusterNode | undefined): Subject {
   return node === undefined ? { mac } : { mac, nodeId: node.id };
+}
+
+/** The node of a machine that was seen, by all that it said of itself; undefined when that is nobody's, or two nodes'. */
+export function nodeOfSeen(
+  { mac, uuid, relayPort }: DiscoveredMachine,
+  directory: Directory,
+): ClusterNode | undefined {
+  const nodes = [
+    directory.byMac(mac),
+    uuid === undefined ? undefined : directory.byUuid(uuid),
+    relayPort === undefined ? undefined : directory.byRelayPort(relayPort),
+  ].filter((node) => node !== undefined);
+  return nodes.every((node) => node === nodes[0]) ? nodes[0] : undefined;
 }
 
 /** Undefined when it is nobody's, and when port and name are two different nodes': neither is guessed. */

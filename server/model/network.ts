@@ -6,6 +6,7 @@ import {
   rangeContains,
   type Subnet,
 } from "../lib/ipv4.ts";
+import type { DhcpOption } from "./node.ts";
 
 /** One IPv4 network whose addresses the head gives out. */
 export type Network = {
@@ -21,6 +22,7 @@ export type Network = {
   /** Option 15. */
   domain: string;
   leaseSeconds: number;
+  options: readonly DhcpOption[];
 };
 
 /** The network in which a machine may have this address. */

@@ -1,5 +1,6 @@
 import type { Ipv4 } from "../lib/ipv4.ts";
 import type { Mac } from "../lib/mac.ts";
+import type { ClientId, RelayPort, Uuid } from "./machine-identity.ts";
 
 /** One machine of the rack, as the inventory has it. */
 export type ClusterNode = {
@@ -9,6 +10,10 @@ export type ClusterNode = {
   name: string;
   /** Every port by which the machine may boot; the first is its address in listings. */
   macs: readonly Mac[];
+  /** By these it is known as well as by its ports. */
+  uuid?: Uuid;
+  clientIds?: readonly ClientId[];
+  relayPort?: RelayPort;
   ip: Ipv4;
   /** In the order given; the first group that sets a value wins. */
   groups: readonly string[];
@@ -16,6 +21,8 @@ export type ClusterNode = {
   image?: string;
   /** Appended to the image's and the group's. */
   kernelArguments: readonly string[];
+  /** Absent: none of its own. */
+  options?: readonly DhcpOption[];
   /** 32 hexadecimal digits (machine-id(5)); the same at every boot. */
   machineId: string;
   /** Of the host key made when the node is added, so that a reboot is not a changed host to ssh; the private one is not kept in memory. */
@@ -31,7 +38,11 @@ export type Group = {
   name: string;
   image?: string;
   kernelArguments: readonly string[];
+  options?: readonly DhcpOption[];
 };
+
+/** A DHCP option that an administrator has set, as it goes onto the wire. */
+export type DhcpOption = { code: number; value: Uint8Array };
 
 /** A machine that asked for a boot and is in no node's list of ports. */
 export type DiscoveredMachine = {
@@ -44,6 +55,8 @@ export type DiscoveredMachine = {
   vendorClass?: string;
   /** The pool address it was last given. */
   ip?: Ipv4;
+  uuid?: Uuid;
+  relayPort?: RelayPort;
 };
 
 /** An address handed out, or kept back. One per address. */

@@ -132,7 +132,8 @@ function neverSeen(given: Case): Verdict {
     "switch it on; check its cable, its switch port's VLAN and that network boot is on in its firmware",
   ];
   const findings: string[] = [];
-  if (macs.length === 0) {
+  const { uuid, clientIds, relayPort } = given.node ?? {};
+  if (macs.length === 0 && uuid === undefined && clientIds === undefined && relayPort === undefined) {
     findings.push(`${given.subject} has no MAC address, so nothing can be recognised as it`);
     tryNext.unshift(`provision set-node ${given.subject} --mac MAC`);
   }
@@ -156,12 +157,18 @@ function isUp(given: Case): Verdict {
   const heard =
     given.lastHeartbeatMs === undefined ? "" : `; last heard ${ago(given.lastHeartbeatMs, given)}`;
   const losses = given.events.filter((event) => event.kind === "lost").length;
+  // A machine that was taken for it and refused: it is up all the same, and somebody should know.
+  const refused = given.events.findLast((event) => event.kind === "refused" && event.step === "offered");
   return {
     summary: `${given.subject} is up: it booted in ${seconds(up - started)}, ${ago(up, given)}${heard}`,
-    findings:
-      losses === 0
+    findings: [
+      ...(losses === 0
         ? []
-        : [`it was silent for a while ${losses} time${losses === 1 ? "" : "s"} since it booted`],
+        : [`it was silent for a while ${losses} time${losses === 1 ? "" : "s"} since it booted`]),
+      ...(refused?.kind === "refused" && refused.atMs > up
+        ? [`an address was refused ${ago(refused.atMs, given)}: ${refused.message}`]
+        : []),
+    ],
     tryNext: [],
     stuck: false,
   };

@@ -11,7 +11,8 @@ export function textOf(event: BootEvent): string {
         system: "the running system",
       }[event.client];
       if (event.server !== undefined) return `${who} takes ${event.ip} of the DHCP server ${event.server}`;
-      return `${who} was offered ${[event.ip, event.bootFile].filter((given) => given !== undefined).join(" and ") || "nothing"}`;
+      const address = [event.ip, event.network].filter((given) => given !== undefined).join(" of ");
+      return `${who} was offered ${[address, event.bootFile ?? ""].filter((given) => given !== "").join(" and ") || "nothing"}`;
     }
     case "loader": {
       return `fetched the loader ${transferText(event)}`;

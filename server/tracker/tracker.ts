@@ -5,6 +5,7 @@ import { isIpv4 } from "../lib/ipv4.ts";
 import type { Mac } from "../lib/mac.ts";
 import type { BootEvent, Subject } from "../model/boot-event.ts";
 import type { Boot, NodeState, RecordedEvent, TrackerBatch } from "../model/boot-record.ts";
+import { nodeOfSeen } from "../model/boot-identity.ts";
 import type { Directory } from "../model/directory.ts";
 import type { ClusterNode, DiscoveredMachine } from "../model/node.ts";
 import type { Phase } from "../model/phase.ts";
@@ -182,11 +183,17 @@ export class Tracker {
   }
 
   /** Machines that asked for a boot and are in no node's ports, in the order first seen. */
+  /** The node that a machine which waits in its loader has become since, by what it said of itself by DHCP. */
+  nodeSeenAt(mac: Mac): ClusterNode | undefined {
+    const machine = this.#strangers.get(mac)?.machine;
+    return machine === undefined ? undefined : nodeOfSeen(machine, this.#parts.directory);
+  }
+
   discovered(): DiscoveredMachine[] {
     const { directory } = this.#parts;
     return [...this.#strangers.values()]
       .map(({ machine }) => machine)
-      .filter((machine) => directory.byMac(machine.mac) === undefined)
+      .filter((machine) => nodeOfSeen(machine, directory) === undefined)
       .sort((one, other) => one.firstSeenMs - other.firstSeenMs);
   }
 
@@ -276,11 +283,13 @@ export class Tracker {
 function machineSeen(known: DiscoveredMachine | undefined, event: BootEvent): DiscoveredMachine {
   const machine = { ...(known ?? { mac: event.mac, firstSeenMs: event.atMs }), lastSeenMs: event.atMs };
   if (event.kind !== "offered" || event.client === "system") return machine;
-  const { firmware, ip, vendorClass } = event;
+  const { firmware, ip, vendorClass, uuid, relayPort } = event;
   return {
     ...machine,
     firmware,
     ...(isIpv4(ip) ? { ip } : {}),
     ...(vendorClass === undefined ? {} : { vendorClass }),
+    ...(uuid === undefined ? {} : { uuid }),
+    ...(relayPort === undefined ? {} : { relayPort }),
   };
 }

@@ -78,6 +78,7 @@ export async function openBootRack(
   const urls = bootUrls("127.0.0.1", port);
   const desk = new BootDesk({
     directory,
+    nodeSeenAt: (mac) => tracker.nodeSeenAt(mac),
     credentials,
     urls,
     clock,

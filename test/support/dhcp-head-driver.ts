@@ -3,6 +3,7 @@ import { silentLog } from "../../server/lib/log.ts";
 import type { DhcpSite } from "../../server/dhcp/site.ts";
 import { createDhcpServer } from "../../server/dhcp/server.ts";
 import type { Lease } from "../../server/model/node.ts";
+import { parseRelayPort } from "../../server/model/machine-identity.ts";
 import { directoryOf, nodeOf, siteOf } from "./dhcp-scene.ts";
 
 /**
@@ -15,7 +16,7 @@ export type DhcpHeadArguments = {
   site?: Partial<Omit<DhcpSite, "urls">>;
   /** Whether addresses of the pool are looked for before they are offered. Default: off. */
   probe?: "auto" | "off";
-  nodes?: readonly { name: string; ip: string; macs: readonly string[] }[];
+  nodes?: readonly { name: string; ip: string; macs: readonly string[]; relayPort?: string }[];
 };
 
 /** A line of its output. */
@@ -39,7 +40,16 @@ const server = createDhcpServer({
     ports: { dhcp: 67, bootServer: 4011, tftp: 69, http: 8080, nfs: 2049 },
   },
   urls,
-  directory: directoryOf((given.nodes ?? []).map((node) => nodeOf(node.name, node.ip, node.macs))),
+  directory: directoryOf(
+    (given.nodes ?? []).map((node, index) => {
+      const relayPort = parseRelayPort(node.relayPort ?? "");
+      return {
+        ...nodeOf(node.name, node.ip, node.macs),
+        id: index + 1,
+        ...(relayPort === undefined ? {} : { relayPort }),
+      };
+    }),
+  ),
   store: {
     loadLeases: async () => await Promise.resolve([]),
     saveLeases: async (leases) => {

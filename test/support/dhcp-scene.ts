@@ -13,6 +13,7 @@ import { LeaseTable } from "../../server/dhcp/leases.ts";
 import { type OptionRow, option, optionOf, readOption } from "../../server/dhcp/option-table.ts";
 import type { MessageType } from "../../server/dhcp/option-values.ts";
 import { type DhcpPacket, bootRequest, noAddress } from "../../server/dhcp/packet.ts";
+import { UuidSightings } from "../../server/dhcp/uuid-sightings.ts";
 import type { DhcpSite, DhcpView } from "../../server/dhcp/site.ts";
 
 export function ip(text: string): Ipv4 {
@@ -38,6 +39,7 @@ export const ownNetwork: Network = {
   router: ip("10.77.0.254"),
   dns: [head],
   domain: "rack.test",
+  options: [],
 };
 
 /** `10.77.2.0/24` with the router 10.77.2.254 and a pool of two addresses, 10.77.2.200 and 201. */
@@ -59,6 +61,7 @@ export function siteOf(changes: Partial<DhcpSite> = {}): DhcpSite {
   return {
     address: head,
     networks: [ownNetwork],
+    options: [],
     authoritative: true,
     unknownMachines: "wait",
     urls: {
@@ -93,6 +96,9 @@ export function directoryOf(nodes: readonly ClusterNode[]): Directory {
   return {
     byId: (id) => nodes.find((node) => node.id === id),
     byMac: (address) => nodes.find((node) => node.macs.includes(address)),
+    byUuid: (uuid) => nodes.find((node) => node.uuid === uuid),
+    byClientId: (id) => nodes.find((node) => node.clientIds?.includes(id)),
+    byRelayPort: (port) => nodes.find((node) => node.relayPort === port),
     byIp: (address) => nodes.find((node) => node.ip === address),
     byName: (name) => nodes.find((node) => node.name === name),
     nodes: () => nodes,
@@ -179,6 +185,7 @@ export class Scene {
     this.view = {
       site: full,
       leases: new LeaseTable(full.networks, leases),
+      sightings: new UuidSightings(),
       directory: directoryOf(this.nodes),
     };
   }
@@ -193,6 +200,7 @@ export class Scene {
     const reading = readRequest(decode(bytes));
     if (reading.kind === "ignore") throw new Error(`no request: ${reading.reason}`);
     const { request } = reading;
+    if (request.uuid !== undefined) this.view.sightings.note(request.mac, request.uuid, this.nowMs);
     const decision = decide(request, this.view, this.nowMs);
     if (decision.kind === "ignore") return decision;
     if (decision.kind === "reply" && decision.hold !== undefined) {

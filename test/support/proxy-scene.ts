@@ -32,7 +32,7 @@ export class ProxyScene {
   /** To port 4011. */
   ask(packet: DhcpPacket | Uint8Array): ProxyOutcome {
     const request = requestOf(packet);
-    return outcome(decideBootServer(request, this.view), request);
+    return outcome(decideBootServer(request, this.view, 0), request);
   }
 }
 

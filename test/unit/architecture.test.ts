@@ -9,10 +9,16 @@ const root = join(import.meta.dirname, "../..");
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   "server/lib": [],
   "server/model": ["server/lib", "agent/contract"],
-  "server/config": ["server/lib", "server/model"],
+  "server/config": ["server/lib", "server/model", "server/dhcp/option-text"],
   "server/net": ["server/lib"],
   "server/template": ["server/lib"],
-  "server/inventory": ["server/lib", "server/model", "server/inventory/migrations", "agent/contract"],
+  "server/inventory": [
+    "server/lib",
+    "server/model",
+    "server/dhcp/option-text",
+    "server/inventory/migrations",
+    "agent/contract",
+  ],
   agent: ["agent/contract"],
   "server/tracker": ["server/lib", "server/model", "agent/contract"],
   "server/dhcp": ["server/lib", "server/model", "server/config", "server/net"],
@@ -29,6 +35,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "server/boot",
     "server/inventory",
     "server/tracker",
+    "server/dhcp/option-text",
     "agent/contract",
   ],
   "server/doctor": [
@@ -95,10 +102,14 @@ const sources: Source[] = ["server", "agent"].flatMap((top) =>
   }),
 );
 
-/** `server/lib`, or `agent/contract` for the one file of the agent that has a place of its own in the rules. */
+/**
+ * `server/lib`, or a place of its own in the rules: the one file of the agent that others import, and the words of DHCP
+ * options, which the configuration and the inventory read and print.
+ */
 function placeOf(source: Source, specifier: string): string {
   const target = relative(root, join(root, source.room, specifier));
-  return target === "agent/contract.ts" ? "agent/contract" : dirname(target);
+  if (target === "agent/contract.ts") return "agent/contract";
+  return target === "server/dhcp/option-text.ts" ? "server/dhcp/option-text" : dirname(target);
 }
 
 test("there is something to look at", () => {
@@ -115,6 +126,18 @@ test("imports point inward, and protocol rooms do not know one another", () => {
       .filter((place) => place !== source.room && !(mayImport[source.room] ?? []).includes(place))
       .map((place) => `${source.file} imports ${place}`);
   });
+  assert.deepEqual(wrong, []);
+});
+
+test("the words of DHCP options need nothing of the server that speaks them", () => {
+  const words = new Set(["option-text.ts", "option-table.ts", "option-values.ts", "domain-names.ts"]);
+  const wrong = sources
+    .filter(({ room, file }) => room === "server/dhcp" && words.has(file.slice("server/dhcp/".length)))
+    .flatMap(({ file, imports }) =>
+      imports
+        .filter((specifier) => !/^\.\.\/(?:lib|model)\//.test(specifier) && !words.has(specifier.slice(2)))
+        .map((specifier) => `${file} imports ${specifier}`),
+    );
   assert.deepEqual(wrong, []);
 });
 

@@ -23,6 +23,10 @@ What is not told is chosen: the lowest free addresses outside the pool, no group
       "provision add-node 'n[1-3]' --mac 52:54:00:00:00:0a,52:54:00:00:00:1c,52:54:00:00:00:2f",
       "one port for each of three nodes",
     ],
+    [
+      "provision add-node 'n[001-048]' --relay-port 00:1b:21:aa:00:01/ge-0/0/1+",
+      "whatever machine is on port ge-0/0/1 to 48 of that switch",
+    ],
     ["provision add-node n021 --from-discovered", "the machine that was seen first and is in no node yet"],
     ["provision add-node 'n[001-014]' --ip 10.0.1.11+ --dry-run", "only say what would be added"],
   ],
@@ -30,6 +34,10 @@ What is not told is chosen: the lowest free addresses outside the pool, no group
 
 type Options = {
   mac?: readonly string[];
+  uuid?: string;
+  clientId?: readonly string[];
+  relayPort?: string;
+  option?: readonly string[];
   ip?: string;
   group?: readonly string[];
   image?: string;
@@ -45,6 +53,16 @@ export function addAddNode(program: Command, surroundings: Surroundings): void {
       "--mac <macs>",
       "one more port of every node, given once for each port: a MAC address for a single node, MAC+ counting up node by node, or one MAC for each node with commas",
       collect,
+    )
+    .option("--uuid <uuids>", "SMBIOS UUID of a single node, or one for each node with commas")
+    .option(
+      "--client-id <ids>",
+      "DHCP client identifier by which it is known too, in hexadecimal or as text:…; one for a single node, or one for each with commas; may be given several times",
+      collect,
+    )
+    .option(
+      "--relay-port <ports>",
+      "switch port by which it is known too, as REMOTE/CIRCUIT of DHCP option 82, each as text or hex:…; a + after it counts up its last number node by node, commas part one for each node",
     )
     .option(
       "--ip <addresses>",
@@ -62,6 +80,11 @@ export function addAddNode(program: Command, surroundings: Surroundings): void {
       collect,
     )
     .option(
+      "--option <option>",
+      "DHCP option of its own as NAME=VALUE (provision help options); may be given several times",
+      collect,
+    )
+    .option(
       "--from-discovered [macs]",
       "take ports of machines that were seen and are in no node (list-discovered): those named with commas, else as many as needed in the order seen",
       discoveredMacs,
@@ -71,6 +94,10 @@ export function addAddNode(program: Command, surroundings: Surroundings): void {
     const request: AddNodesRequest = {
       range,
       ...(options.mac === undefined ? {} : { macs: options.mac }),
+      ...(options.uuid === undefined ? {} : { uuid: options.uuid }),
+      ...(options.clientId === undefined ? {} : { clientIds: options.clientId }),
+      ...(options.relayPort === undefined ? {} : { relayPort: options.relayPort }),
+      ...(options.option === undefined ? {} : { options: options.option }),
       ...(options.ip === undefined ? {} : { ip: options.ip }),
       ...(options.group === undefined ? {} : { groups: options.group }),
       ...(options.image === undefined ? {} : { image: options.image }),

@@ -1,22 +1,25 @@
 import type { Command } from "commander";
 import type { Surroundings } from "../run.ts";
-import { rangesHelp } from "../help-topics.ts";
+import { helpTopics } from "../help-topics.ts";
 import { usageError } from "../problem.ts";
 import { nearestName } from "../../model/nearest-name.ts";
 
-/** `provision help [COMMAND|ranges]`. Our own, since commander's knows no topics. */
+/** `provision help [COMMAND|TOPIC]`. Our own, since commander's knows no topics. */
 export function addHelp(program: Command, { streams }: Surroundings): void {
   program
     .command("help")
-    .summary("print the help of a command, or of a topic: ranges")
-    .description("Prints the help of a command, or of the topic `ranges`: how sets of nodes are written.")
-    .argument("[words...]", "a command (`lab up` has two words), or ranges")
+    .summary("print the help of a command, or of a topic: ranges, options")
+    .description(
+      "Prints the help of a command, or of a topic: `ranges`, how sets of nodes are written; `options`, how DHCP options are.",
+    )
+    .argument("[words...]", "a command (`lab up` has two words), or a topic")
     .addHelpText(
       "after",
-      "\nExamples:\n  provision help add-node\n  provision help lab up\n  provision help ranges\n",
+      "\nExamples:\n  provision help add-node\n  provision help lab up\n  provision help ranges\n  provision help options\n",
     )
     .action((words: readonly string[]) => {
-      if (words.length === 1 && words[0] === "ranges") streams.stdout.write(`${rangesHelp}\n`);
+      const topic = words.length === 1 ? helpTopics.get(words[0] ?? "") : undefined;
+      if (topic !== undefined) streams.stdout.write(`${topic}\n`);
       else findCommand(program, words).outputHelp();
     });
 }
@@ -32,7 +35,7 @@ function findCommand(program: Command, words: readonly string[]): Command {
 }
 
 function noSuchCommand(parent: Command, word: string): Error {
-  const near = nearestName(word, [...parent.commands.map((command) => command.name()), "ranges"]);
+  const near = nearestName(word, [...parent.commands.map((command) => command.name()), ...helpTopics.keys()]);
   const hint = near === undefined ? "provision --help" : `provision help ${near}`;
   return usageError("", `there is no command or topic ${word}`, hint);
 }

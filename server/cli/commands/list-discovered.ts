@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { DiscoveredMachine } from "../../model/node.ts";
+import type { DiscoveredAnswerMachine } from "../../model/answers.ts";
 import { act, type CommandText, define } from "../define.ts";
 import { formatAge } from "../format.ts";
 import type { Surroundings } from "../run.ts";
@@ -22,15 +22,26 @@ export function addListDiscovered(program: Command, surroundings: Surroundings):
     const answer = await run.head((head) => head.discovered());
     if (run.options.json === true) run.json(answer);
     else if (answer.machines.length === 0) run.terminal.err("no unknown machine has been seen");
-    else run.terminal.out(renderTable(machineColumns(Date.now()), answer.machines, run.terminal));
+    else
+      run.terminal.out(renderTable(columnsFor(answer.machines, Date.now()), answer.machines, run.terminal));
   });
 }
 
-function machineColumns(nowMs: number): readonly Column<DiscoveredMachine>[] {
+/** UUIDs are long, and only machines behind a relay have a switch port: columns for those where there are any. */
+function columnsFor(
+  machines: readonly DiscoveredAnswerMachine[],
+  nowMs: number,
+): readonly Column<DiscoveredAnswerMachine>[] {
   return [
     { title: "MAC", value: (machine) => machine.mac },
     { title: "FIRMWARE", value: (machine) => machine.firmware ?? "-" },
     { title: "ADDRESS", value: (machine) => machine.ip ?? "-" },
+    ...(machines.some(({ uuid }) => uuid !== undefined)
+      ? [{ title: "UUID", value: (machine: DiscoveredAnswerMachine) => machine.uuid ?? "-" }]
+      : []),
+    ...(machines.some(({ relayPort }) => relayPort !== undefined)
+      ? [{ title: "SWITCH PORT", value: (machine: DiscoveredAnswerMachine) => machine.relayPort ?? "-" }]
+      : []),
     { title: "VENDOR CLASS", value: (machine) => machine.vendorClass ?? "-", least: 12 },
     { title: "FIRST SEEN", value: (machine) => formatAge(machine.firstSeenMs, nowMs), align: "right" },
     { title: "LAST SEEN", value: (machine) => formatAge(machine.lastSeenMs, nowMs), align: "right" },

@@ -47,6 +47,12 @@ export function addListGroups(program: Command, surroundings: Surroundings): voi
         value: (row: (typeof rows)[number]) => row.kernelArguments.join(" ") || "-",
         least: 16,
       },
+      {
+        title: "DHCP OPTIONS",
+        value: (row: (typeof rows)[number]) =>
+          row.options.map(({ name, value }) => `${name}=${value}`).join(" ") || "-",
+        least: 12,
+      },
     ];
     run.terminal.out(renderTable(columns, rows, run.terminal));
   });

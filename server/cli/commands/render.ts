@@ -30,9 +30,13 @@ function sections(answer: RenderAnswer, paint: Terminal["paint"]): readonly stri
   const section = (title: string, body: string): string => `${heading(title)}\n${body}`;
   return [
     section(`${answer.node}: image`, answer.image),
+    ...(answer.network === undefined ? [] : [section("network", answer.network)]),
     ...answer.dhcp.map(({ client, options }) => {
       const width = Math.max(0, ...options.map(({ name }) => name.length));
-      const lines = options.map(({ name, value }) => `${name.padEnd(width)}  ${value}`);
+      const lines = options.map(
+        ({ name, value, from }) =>
+          `${name.padEnd(width)}  ${value}${from === undefined ? "" : `  (${from})`}`,
+      );
       return section(`DHCP options for ${client}`, lines.join("\n"));
     }),
     section("boot script", answer.bootScript.trimEnd()),

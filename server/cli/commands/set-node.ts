@@ -22,6 +22,10 @@ A flag replaces the value, except --add-mac. What is not named stays as it is.`,
 type Options = {
   mac?: readonly string[];
   addMac?: readonly string[];
+  uuid?: string | false;
+  clientId?: readonly string[] | false;
+  relayPort?: string | false;
+  option?: readonly string[] | false;
   ip?: string;
   group?: readonly string[] | false;
   image?: string | false;
@@ -39,6 +43,19 @@ export function addSetNode(program: Command, surroundings: Surroundings): void {
       collect,
     )
     .option("--add-mac <macs>", "one more port, in the same forms", collect)
+    .option("--uuid <uuids>", "SMBIOS UUID, or one for each node with commas")
+    .option("--no-uuid", "not known by a UUID")
+    .option(
+      "--client-id <ids>",
+      "replace the DHCP client identifiers, given once for each, in hexadecimal or as text:…; commas part one for each node",
+      replaceWithOne,
+    )
+    .option("--no-client-id", "not known by a client identifier")
+    .option(
+      "--relay-port <ports>",
+      "switch port as REMOTE/CIRCUIT of DHCP option 82, each as text or hex:…, + after it to count up, or one for each node with commas",
+    )
+    .option("--no-relay-port", "not known by its switch port")
     .option(
       "--ip <addresses>",
       "an address, ADDRESS+ counting up node by node, or one for each node with commas",
@@ -53,6 +70,12 @@ export function addSetNode(program: Command, surroundings: Surroundings): void {
       replaceWithOne,
     )
     .option("--no-kernel-argument", "no kernel arguments of its own")
+    .option(
+      "--option <option>",
+      "replace the DHCP options with NAME=VALUE (provision help options); given once for each",
+      replaceWithOne,
+    )
+    .option("--no-option", "no DHCP options of its own")
     .option("--rename <name>", "a new name, for a single node");
   act<Options>(command, text, "changes", surroundings, async (run, range = "") => {
     const changes = changesOf(run.options);
@@ -66,10 +89,15 @@ export function addSetNode(program: Command, surroundings: Surroundings): void {
 }
 
 function changesOf(options: Options): Omit<SetNodesRequest, "range" | "dryRun"> {
-  const { mac, addMac, ip, group, image, kernelArgument, rename } = options;
+  const { mac, addMac, uuid, clientId, relayPort, ip, group, image, kernelArgument, option, rename } =
+    options;
   return {
     ...(mac === undefined ? {} : { macs: mac }),
     ...(addMac === undefined ? {} : { addMacs: addMac }),
+    ...(uuid === undefined ? {} : { uuid: uuid === false ? "" : uuid }),
+    ...(clientId === undefined ? {} : { clientIds: clientId === false ? [] : clientId }),
+    ...(relayPort === undefined ? {} : { relayPort: relayPort === false ? "" : relayPort }),
+    ...(option === undefined ? {} : { options: option === false ? [] : option }),
     ...(ip === undefined ? {} : { ip }),
     ...(group === undefined ? {} : { groups: group === false ? [] : group }),
     ...(image === undefined ? {} : { image: image === false ? "" : image }),

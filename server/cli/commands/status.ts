@@ -50,6 +50,10 @@ function describe(answer: StatusAnswer, terminal: Terminal): string {
     ["version", answer.version],
     ["configuration", answer.config],
     ["serves", `${answer.interface}, ${answer.address} in ${answer.subnet}, ${addressesOf(answer)}`],
+    ...answer.networks.map(
+      ({ subnet, wire, pool }) =>
+        ["and", `${subnet} on ${wire}, ${pool === undefined ? "no pool" : `pool ${pool}`}`] as const,
+    ),
     ["nodes", nodes.join(", ") || "none"],
     ["unknown machines", String(answer.unknownMachines)],
     ["leases", String(answer.leases)],

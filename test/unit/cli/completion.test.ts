@@ -57,7 +57,7 @@ describe("bash completion", () => {
   it("gets its names from the running head", async (context) => {
     const head = await fakeHead(context, {
       "GET /api/nodes": { nodes: [upNode, newNode] },
-      "GET /api/groups": { groups: [{ name: "compute", kernelArguments: [] }] },
+      "GET /api/groups": { groups: [{ name: "compute", kernelArguments: [], options: [] }] },
       "GET /api/images": { images: [image] },
     });
     const { stdout } = await provision(["completion", "words", "--config", head.config]);

@@ -64,7 +64,7 @@ describe("where no head runs", { concurrency: 2 }, () => {
     const { groups } = JSON.parse(stdout) as { groups: { name: string }[] };
     assert.deepEqual(
       groups.find(({ name }) => name === "talkative"),
-      { name: "talkative", kernelArguments: ["quiet"] },
+      { name: "talkative", kernelArguments: ["quiet"], options: [] },
     );
     assert.deepEqual(readdirSync(temporary), []);
   });

@@ -10,6 +10,10 @@ export const upNode: api.NodeAnswer = {
   groups: ["compute", "gpu"],
   effectiveImage: "debian-13@20261122-3f9a1c04",
   kernelArguments: ["loglevel=7"],
+  uuid: "0a0b0c0d-0000-0000-0000-000000000001",
+  clientIds: ["01:52:54:00:00:00:01"],
+  relayPort: "sw1/ge-0/0/1",
+  options: [{ code: 42, name: "ntp-servers", value: "10.9.0.1, 10.9.0.9" }],
   phase: "up",
   phaseSinceMs: Date.now() - 3_600_000,
   lastHeartbeatMs: Date.now() - 1000,
@@ -50,6 +54,8 @@ export const newNode: api.NodeAnswer = {
   image: "debian-13",
   effectiveImage: "debian-13",
   kernelArguments: [],
+  clientIds: [],
+  options: [],
   phase: "new",
   sshHostKey: "ssh-ed25519 AAAAC3Nz n002",
   machineId: "0123456789abcdef0123456789abcdee",
@@ -65,6 +71,7 @@ export const status: api.StatusAnswer = {
   interface: "eth9",
   address: "10.9.0.1",
   subnet: "10.9.0.0/24",
+  networks: [{ subnet: "10.9.2.0/24", wire: "rack2", pool: "10.9.2.200-10.9.2.250" }],
   pool: "10.9.0.200-10.9.0.250",
   parts: [
     {

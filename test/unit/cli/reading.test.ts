@@ -17,7 +17,16 @@ const machines = {
 };
 const answers = {
   "GET /api/nodes": nodes,
-  "GET /api/groups": { groups: [{ name: "compute", image: "debian-13", kernelArguments: ["quiet"] }] },
+  "GET /api/groups": {
+    groups: [
+      {
+        name: "compute",
+        image: "debian-13",
+        kernelArguments: ["quiet"],
+        options: [{ code: 224, name: "224", value: "text:x" }],
+      },
+    ],
+  },
   "GET /api/leases": { leases: [lease] },
   "GET /api/discovered": machines,
   "GET /api/images": { images: [image] },
@@ -46,6 +55,8 @@ const cases: readonly { words: string[]; json: unknown; text: readonly (string |
       /^phase +up, since 1 h ago \(\d{4}-/m,
       /^added +.*\(2026-11-22 12:00:00\)$/m,
       /^ports +52:54:00:00:00:01\n +52:54:00:00:01:01$/m,
+      /^uuid +0a0b0c0d-0000-0000-0000-000000000001\nclient identifiers +01:52:54:00:00:00:01\nswitch port +sw1\/ge-0\/0\/1$/m,
+      /^dhcp options +ntp-servers=10\.9\.0\.1, 10\.9\.0\.9$/m,
       /^processor +Test CPU, 2400 MHz; 1 socket, 2 cores, 4 threads$/m,
       /^network ports +ens3 .*virtio_net  link up 1000 Mbit\/s  0000:00:03\.0  1af4:1000\n +ens4 .*no link  port 2 of its card$/m,
       /^disks +vda  16\.8 GiB  rotational  SCSI disk/m,
@@ -56,7 +67,10 @@ const cases: readonly { words: string[]; json: unknown; text: readonly (string |
   {
     words: ["list-groups"],
     json: answers["GET /api/groups"],
-    text: [/^NAME +COUNT +NODES +IMAGE +KERNEL ARGUMENTS$/m, /^compute +1 +n001 +debian-13 +quiet$/m],
+    text: [
+      /^NAME +COUNT +NODES +IMAGE +KERNEL ARGUMENTS +DHCP OPTIONS$/m,
+      /^compute +1 +n001 +debian-13 +quiet +224=text:x$/m,
+    ],
   },
   {
     words: ["list-leases"],
@@ -107,7 +121,7 @@ const cases: readonly { words: string[]; json: unknown; text: readonly (string |
     json: status,
     text: [
       /^head +running, process 4711, started \d+/m,
-      /^serves +eth9, 10\.9\.0\.1 in 10\.9\.0\.0\/24, pool 10\.9\.0\.200-10\.9\.0\.250$/m,
+      /^serves +eth9, 10\.9\.0\.1 in 10\.9\.0\.0\/24, pool 10\.9\.0\.200-10\.9\.0\.250\nand +10\.9\.2\.0\/24 on rack2, pool 10\.9\.2\.200-10\.9\.2\.250$/m,
       /^nodes +1 up, 1 new$/m,
       /^dhcp +running +port 67 on eth9 +offers 3, ignored 1$/m,
     ],

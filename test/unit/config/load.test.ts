@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { asProxy } from "../../../server/config/config.ts";
 import { loadConfig, parseConfig } from "../../../server/config/load.ts";
+import { optionText } from "../../../server/dhcp/option-text.ts";
 import { renderConfigFile } from "../../../server/config/template.ts";
 import { machineFaults, type MachineNetwork } from "../../../server/config/machine.ts";
 import { AppError } from "../../../server/lib/errors.ts";
@@ -47,6 +48,7 @@ test("every setting that init leaves at its default stands in the file as a comm
     "router",
     "dns",
     "networks",
+    "options",
     "authoritative",
     "imageStore",
     "stateDirectory",
@@ -89,7 +91,7 @@ test("further networks take from the head what they do not say, and have a wire 
     }),
     "head.yaml",
   );
-  const always = { dns: ["10.0.1.2"], domain: "cluster.lan", leaseSeconds: 3600 };
+  const always = { dns: ["10.0.1.2"], domain: "cluster.lan", leaseSeconds: 3600, options: [] };
   assert.deepEqual(config.networks, [
     {
       ...always,
@@ -115,9 +117,59 @@ test("further networks take from the head what they do not say, and have a wire 
       dns: [],
       domain: "rack3.lan",
       leaseSeconds: 600,
+      options: [],
     },
   ]);
   assert.equal(config.authoritative, true);
+});
+
+test("DHCP options are read by name and number, of the site and of each network", () => {
+  const config = parseConfig(
+    `${renderConfigFile(sound)}
+options:
+  ntp-servers: [10.0.1.1, 10.0.1.2]
+  interface-mtu: 9000
+  ip-forwarding: true
+  224: text:abc
+networks:
+  - subnet: 10.0.2.0/24
+    options: { classless-routes: 10.9.0.0/16 by 10.0.2.1 }
+`,
+    "head.yaml",
+  );
+  assert.deepEqual(config.options.map(optionText), [
+    "224=hex:616263",
+    "ntp-servers=10.0.1.1, 10.0.1.2",
+    "interface-mtu=9000",
+    "ip-forwarding=yes",
+  ]);
+  assert.deepEqual(config.networks[1]?.options.map(optionText), ["classless-routes=10.9.0.0/16 by 10.0.2.1"]);
+});
+
+test("faults of options are told with the rest, each at its line", () => {
+  const faults = faultsOf(`interface: eth1
+address: 10.0.1.1
+subnet: 10.0.1.0/24
+pool: 10.0.1.300-10.0.1.310
+options:
+  ntp-server: 10.0.1.1
+  lease-time: 60
+networks:
+  - subnet: 10.0.2.0/24
+    options:
+      interface-mtu: big
+      300: hex:00
+`);
+  assert.deepEqual(
+    faults.map((fault) => `${fault.place} ${fault.message}`),
+    [
+      'head.yaml:4: pool "10.0.1.300-10.0.1.310" is not a range of addresses such as 10.0.1.200-10.0.1.250',
+      "head.yaml:6: options.ntp-server there is no option ntp-server, ntp-servers perhaps; any goes by its number",
+      "head.yaml:7: options.lease-time lease-time cannot be set: it is leaseSeconds of the network",
+      'head.yaml:11: networks.0.options.interface-mtu interface-mtu: "big" is not a number from 0 to 65535, or hex:…, text:… or ip:…',
+      "head.yaml:12: networks.0.options.300 there is no option 300; any goes by its number",
+    ],
+  );
 });
 
 test("faults of networks are all told, each at its line, one that is wrong by itself beside clashes of the rest", () => {

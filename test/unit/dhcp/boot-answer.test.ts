@@ -5,6 +5,7 @@ import { previewOptions } from "../../../server/dhcp/preview.ts";
 import {
   type Ask,
   Scene,
+  directoryOf,
   ask,
   brief,
   goldenPacket,
@@ -135,7 +136,11 @@ test("every reply to real firmware fits the smallest message any client takes", 
 
 test("preview: what firmware, iPXE and system of a node would each be given", () => {
   const node = nodeOf("n001", "10.77.0.11", ["52:54:00:00:04:01"]);
-  const [first, second, third] = previewOptions(node, siteOf(), "uefi-x64");
+  const [first, second, third] = previewOptions(
+    node,
+    { site: siteOf(), directory: directoryOf([]) },
+    "uefi-x64",
+  );
   const value = (preview: typeof first, name: string) =>
     preview?.options.find((entry) => entry.name === name)?.value;
   assert.deepEqual([first?.client, second?.client, third?.client], ["firmware", "ipxe", "system"]);
@@ -153,7 +158,7 @@ test("preview is what the wire carries", () => {
   const scene = new Scene();
   scene.nodes.push(node);
   const { wire } = scene.send(goldenPacket("edk2-x64-pxe-discover"));
-  const shown = previewOptions(node, scene.view.site, "uefi-x64")[0]?.options ?? [];
+  const shown = previewOptions(node, scene.view, "uefi-x64")[0]?.options ?? [];
   const codes = shown.flatMap((entry) => (entry.code === undefined ? [] : [entry.code]));
   const echoed = [97];
   assert.deepEqual(new Set([...codes, ...echoed]), new Set(wire?.options.keys()));
@@ -162,8 +167,9 @@ test("preview is what the wire carries", () => {
 test("preview of firmware by HTTP and of firmware without a loader", () => {
   const node = nodeOf("n001", "10.77.0.11", ["52:54:00:00:04:01"]);
   const bootFile = (firmwareName: string) =>
-    previewOptions(node, siteOf(), firmwareName)[0]?.options.find((entry) => entry.name === "boot-file")
-      ?.value;
+    previewOptions(node, { site: siteOf(), directory: directoryOf([]) }, firmwareName)[0]?.options.find(
+      (entry) => entry.name === "boot-file",
+    )?.value;
   assert.equal(
     bootFile("uefi-x64-http"),
     '"http://10.77.0.1:8080/boot/52-54-00-00-04-01/loader/snponly.efi"',

@@ -45,6 +45,8 @@ test("the relay's address says which network: its pool, mask, router, domain, le
   const scene = new Scene({ networks });
   const offer = scene.send(ask("DISCOVER", { ...anna, ...relay2 }));
   assert.equal(brief(offer), "OFFER 10.77.2.200");
+  const [event] = offer.events;
+  assert.equal(event?.kind === "offered" ? event.network : undefined, "10.77.2.0/24");
   assert.equal(read(offer.wire, option.subnetMask), "255.255.255.0");
   assert.equal(read(offer.wire, option.broadcast), "10.77.2.255");
   assert.deepEqual(read(offer.wire, option.routers), ["10.77.2.254"]);

@@ -22,6 +22,7 @@ const status: StatusAnswer = {
   interface: "eth1",
   address: "10.0.1.1",
   subnet: "10.0.1.0/24",
+  networks: [],
   pool: "",
   parts: [],
   nodes: {},

@@ -3,6 +3,9 @@ import { createHash } from "node:crypto";
 import { appendFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
+import type { Ipv4 } from "../../../server/lib/ipv4.ts";
+import type { Mac } from "../../../server/lib/mac.ts";
+import type { Uuid } from "../../../server/model/machine-identity.ts";
 import { kernelBytes, openBootRack } from "../../support/boot-rack.ts";
 
 type Rack = Awaited<ReturnType<typeof openBootRack>>;
@@ -77,6 +80,27 @@ test("a machine known by something else than its port says whose boot it is in e
   }
   assert.equal(rack.tracker.stateOf(rack.node).phase, "overlay");
   assert.deepEqual(rack.tracker.discovered(), []);
+});
+
+test("a machine that waits in its loader boots once it is added by its UUID or its switch port", async (t) => {
+  const rack = await rackFor(t);
+  const mac = "52:54:00:00:00:77" as Mac;
+  const uuid = "4c4c4544-0042-3510-8054-b7c04f4e3732";
+  const offered = {
+    kind: "offered",
+    client: "firmware",
+    firmware: "bios",
+    ip: "10.0.1.200" as Ipv4,
+  } as const;
+  rack.tracker.record({ ...offered, mac, atMs: Date.now(), uuid: uuid as Uuid });
+  assert.match((await beginBoot(rack, "52-54-00-00-00-77")).text, /is not in the inventory/);
+  assert.equal(rack.tracker.discovered()[0]?.uuid, uuid);
+  await rack.inventory.addNodes({ range: "n9", uuid, ip: "10.0.1.19" });
+  const boot = await beginBoot(rack, "52-54-00-00-00-77");
+  assert.match(boot.text, /n9 boots debian-13/);
+  assert.match(boot.overlay, /52-54-00-00-00-77~n9/);
+  assert.equal((await fetch(boot.overlay)).status, 200);
+  assert.deepEqual(rack.tracker.discovered(), [], "it is a node's now");
 });
 
 test("a path whose port is one node's and whose name is another's boots neither", async (t) => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { optionText } from "../../../server/dhcp/option-text.ts";
 import { AppError } from "../../../server/lib/errors.ts";
 import type { Ipv4 } from "../../../server/lib/ipv4.ts";
 import { discoveredMachine, openInventory, testSite } from "../../support/inventory.ts";
@@ -293,6 +294,85 @@ test("addresses are of any network; those chosen are of the wire where the machi
     );
     return true;
   });
+});
+
+const uuids = ["4c4c4544-0042-3510-8054-b7c04f4e3732", "4c4c4544-0042-3510-8054-b7c04f4e3733"] as const;
+
+test("nodes are known by UUID, client identifier and switch port, also after the database is opened again", async (t) => {
+  const state = temporaryDirectory(t);
+  const first = await openInventory(state);
+  const added = await first.inventory.addNodes({
+    range: "n[1-2]",
+    uuid: uuids.join(","),
+    clientIds: ["01:52:54:00:00:00:01,text:two", "text:one,text:other"],
+    relayPort: "sw1/ge-0/0/1+",
+    options: ["ntp-servers=10.0.1.1", "224=hex:01"],
+  });
+  assert.match(
+    added.lines[0] ?? "",
+    /UUID 4c4c.*, client identifier 01:52.*, relay port sw1\/ge-0\/0\/1, option ntp-servers=10\.0\.1\.1, option 224=hex:01$/,
+  );
+  await first.inventory.setGroup({ name: "compute", options: ["interface-mtu=9000"] });
+  await first.database.close();
+  const { inventory, directory, database } = await openInventory(state);
+  t.after(database.close);
+  const [one, two] = directory.nodes();
+  assert.ok(one && two);
+  assert.deepEqual([one.macs, one.uuid, two.uuid], [[], ...uuids]);
+  assert.equal(directory.byUuid(uuids[1] as never), two);
+  assert.equal(directory.byClientId("74776f" as never), two);
+  assert.equal(directory.byClientId("6f6e65" as never), one);
+  assert.equal(directory.byRelayPort("737731/67652d302f302f32" as never), two);
+  assert.deepEqual(one.options?.map(optionText), ["ntp-servers=10.0.1.1", "224=hex:01"]);
+  assert.deepEqual(directory.group("compute")?.options?.map(optionText), ["interface-mtu=9000"]);
+
+  await inventory.setNodes({ range: "n[1-2]", uuid: uuids.toReversed().join(","), options: ["224=hex:02"] });
+  assert.equal(directory.byUuid(uuids[1] as never)?.name, "n1", "two may change places");
+  const taken = await inventory.setNodes({
+    range: "n2",
+    uuid: "",
+    clientIds: [],
+    relayPort: "",
+    options: [],
+  });
+  assert.deepEqual(taken.lines, [
+    `n2: uuid ${uuids[0]} -> none`,
+    "n2: client identifier 74:77:6f 6f:74:68:65:72 -> none",
+    "n2: relay port sw1/ge-0/0/2 -> none",
+    "n2: options 224=hex:02 -> none",
+  ]);
+  assert.equal(directory.byUuid(uuids[0] as never), undefined);
+  await inventory.removeNodes({ range: "n1" });
+  assert.equal(directory.byRelayPort("737731/67652d302f302f31" as never), undefined);
+});
+
+test("identifiers and options that are wrong or another's are all told at once, and nothing is changed", async (t) => {
+  const { inventory, directory, database } = await openInventory(temporaryDirectory(t));
+  t.after(database.close);
+  await inventory.addNodes({ range: "n1", uuid: uuids[0], clientIds: ["text:one"], relayPort: "sw1/eth1" });
+  const faults = await faultsOf(
+    inventory.addNodes({
+      range: "n[2-3]",
+      uuid: `${uuids[0]},${uuids[1]}`,
+      clientIds: ["text:one,text:two", "zz,text:three"],
+      relayPort: "sw1/eth1",
+      options: ["ntp-servers=10.0.1", "lease-time=5", "224=hex:01", "224=hex:02"],
+    }),
+  );
+  assert.deepEqual(faults.toSorted(), [
+    '--client-id: "zz" is not a client identifier such as 01:52:54:00:aa:00:01 or text:rack1-node1',
+    "--client-id: client identifier 6f:6e:65 of n2 is n1's already",
+    "--option: 224=hex:02: set twice",
+    "--option: lease-time cannot be set: it is leaseSeconds of the network",
+    '--option: ntp-servers: "10.0.1" is not an IPv4 address, or several with commas between, or hex:…, text:… or ip:…',
+    "--relay-port: one value for 2 nodes; write sw1/eth1+ to count up",
+    `--uuid: UUID ${uuids[0]} of n2 is n1's already`,
+  ]);
+  assert.match(
+    (await faultsOf(inventory.addNodes({ range: "n[2-3]", uuid: uuids[1] })))[0] ?? "",
+    /one for each with commas/,
+  );
+  assert.equal(directory.nodes().length, 1);
 });
 
 test("a site whose pool now overlaps a node's address is refused when the inventory is loaded", async (t) => {

@@ -7,7 +7,7 @@ import { selectNodes, selectPorts } from "../../../server/simulate/selection.ts"
 function network(subnet: string, wire: string): Network {
   const parsed = parseSubnet(subnet);
   assert.ok(parsed !== undefined);
-  return { subnet: parsed, wire, pools: [], dns: [], domain: "x.lan", leaseSeconds: 60 };
+  return { subnet: parsed, wire, pools: [], dns: [], domain: "x.lan", leaseSeconds: 3600, options: [] };
 }
 
 const networks = [

@@ -205,3 +205,12 @@ test("beside another DHCP server: an address that is not the inventory's is told
   const { findings } = diagnose(caseOf("up", timeline(9, taken("10.0.1.57"), taken("10.0.1.11")), 1000));
   assert.deepEqual(findings, [], "the last word counts");
 });
+
+test("a machine that was taken for two nodes is told of, whether the node boots or is up", () => {
+  const message = "52:54:00:00:00:99 is not guessed to be any of them: MAC … is n1's, UUID … is n2's";
+  const refused = { kind: "refused", step: "offered", message };
+  assert.equal(diagnose(caseOf("new", timeline(0, refused), 1000)).summary, `n1 cannot boot: ${message}`);
+  const up = diagnose(caseOf("up", timeline(9, refused), 1000));
+  assert.match(up.summary, /is up/);
+  assert.deepEqual(up.findings, [`an address was refused 1.0 s ago: ${message}`]);
+});
