@@ -50,12 +50,12 @@ export type RunningServer = {
 };
 
 /**
- * Server and load have a core each, before everything else on the machine: whatever else runs disturbs little. A session of
+ * Server and load have a core each, before other programs of the machine: what else runs disturbs less. A session of
  * its own, because where the kernel groups processes by session (sched_autogroup) nice(1) alone means nothing to others.
  */
 function onCore(core: 0 | 1): string[] {
-  const first = '[ ! -w /proc/self/autogroup ] || echo -15 >/proc/self/autogroup; exec "$@"';
-  return ["setsid", "sh", "-c", first, "sh", "nice", "-n", "-15", "taskset", "-c", String(core)];
+  const first = '[ ! -w /proc/self/autogroup ] || echo -5 >/proc/self/autogroup; exec "$@"';
+  return ["setsid", "sh", "-c", first, "sh", "nice", "-n", "-5", "taskset", "-c", String(core)];
 }
 
 /** The work directories of benches that were killed. */
@@ -134,8 +134,14 @@ function serve(rack: Rack, argv: readonly string[], logFile: string | undefined)
   };
 }
 
+/** The last line that tells of a fault, or the last at all: below a fault there may be a stack of calls. */
 function tail(file: string): string {
-  return readFileSync(file, "utf8").trim().split("\n").slice(-5).join("\n");
+  const lines = readFileSync(file, "utf8").trim().split("\n");
+  return (
+    lines.findLast((line) => /assert|error|fatal|fail|cannot/i.test(line)) ??
+    lines.at(-1) ??
+    ""
+  ).trim();
 }
 
 /** A port in /proc/PID/net/{udp,tcp}, which shows the namespace of the process. */
