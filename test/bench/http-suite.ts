@@ -23,7 +23,7 @@ type Material = { head: Head; directory: string; initrd: string };
 export async function httpSuite(bench: Bench): Promise<Row[]> {
   const measurements = new Measurements();
   const material = await prepare(bench);
-  const rounds = bench.quick ? 2 : 3;
+  const rounds = bench.quick ? 1 : 3;
   for (let round = 1; round <= rounds; round += 1) {
     bench.workplace.say(`http, scripts, round ${round} of ${rounds}`);
     for (const site of scriptSites(bench, material)) {
