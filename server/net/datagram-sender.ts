@@ -64,6 +64,7 @@ export class DatagramSender {
   readonly #names = pinnedBytes(queueMessages * nameBytes);
   readonly #controls = pinnedBytes(queueMessages * controlBytes);
   readonly #copies = pinnedBytes(copyBytes);
+  readonly #copyWords = wordsOf(this.#copies);
   readonly #headerWords = wordsOf(this.#headers);
   readonly #vectorWords = wordsOf(this.#vectors);
   readonly #nameWords = wordsOf(this.#names);
@@ -143,7 +144,7 @@ export class DatagramSender {
       this.#train = { segments, segmentBytes: datagramBytes, bytes: datagramBytes, address, port };
     }
     const at = this.#copied;
-    this.#copies.bytes.writeInt32BE(head | 0, at);
+    this.#copyWords[at >>> 2] = swapped(head);
     this.#copied += headBytes;
     this.#addVector(this.#copies.pointer + at, headBytes);
     this.#addVector(body.pointer + from, length);
@@ -193,15 +194,19 @@ export class DatagramSender {
   }
 
   #makeRoom(bytes: number, vectors: number): boolean {
-    const fits = () =>
-      this.#count < queueMessages &&
-      this.#copied + bytes <= copyBytes &&
-      this.#vectorCount + vectors <= queueVectors;
-    if (fits()) return true;
+    if (this.#hasRoom(bytes, vectors)) return true;
     this.flush();
-    if (fits()) return true;
+    if (this.#hasRoom(bytes, vectors)) return true;
     this.#unsent += 1;
     return false;
+  }
+
+  #hasRoom(bytes: number, vectors: number): boolean {
+    return (
+      this.#count < queueMessages &&
+      this.#copied + bytes <= copyBytes &&
+      this.#vectorCount + vectors <= queueVectors
+    );
   }
 
   #addMessage(address: number, port: number, vectors: number): void {

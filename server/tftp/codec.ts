@@ -8,6 +8,12 @@ const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const lenientUtf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 const encoder = new TextEncoder();
 
+/** The block of an acknowledgement, without an object for each of the packets that most are; undefined: another packet. */
+export function readAck(bytes: Uint8Array): number | undefined {
+  if (bytes.length < 4 || bytes[0] !== 0 || bytes[1] !== opcodes.ack) return undefined;
+  return ((bytes[2] ?? 0) << 8) | (bytes[3] ?? 0);
+}
+
 /** Reads one datagram; throws DecodeError and nothing else. `data` is a view into `bytes`. */
 export function decode(bytes: Uint8Array): TftpPacket {
   const reader = new ByteReader(bytes);

@@ -3,8 +3,8 @@ import type { Ipv4 } from "../lib/ipv4.ts";
 import type { DatagramHandlers, DatagramPort, OpenDatagramPort } from "../net/datagram-port.ts";
 import type { Wire } from "./transfer-session.ts";
 
-/** Ports that all transfers share. Few, so that each has many datagrams whenever it is looked at. */
-const sharedPorts = 4;
+/** Ports that all transfers share: as few as will do, so that each has many datagrams whenever it is looked at. */
+const sharedPorts = 2;
 
 /** Clients whose last port is remembered. */
 const rememberedClients = 8192;

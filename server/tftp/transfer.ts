@@ -109,11 +109,12 @@ export function begin(plan: TransferPlan, nowMs: number): TransferStep {
   if (plan.offersOptions) {
     return { state: withWake({ ...flight, kind: "offering" }, nowMs), actions: [{ kind: "send-oack" }] };
   }
-  return launch({ ...flight, kind: "sending", ...unsent(plan) }, nowMs);
-}
-
-function unsent(plan: TransferPlan) {
-  return { acked: 0, sent: 0, highest: 0, flightBlocks: plan.windowBlocks };
+  // No answer yet that could be measured.
+  return launch(
+    { ...flight, clean: false },
+    { acked: 0, flightBlocks: plan.windowBlocks, highest: 0 },
+    nowMs,
+  );
 }
 
 /** One event; pure. An ended transfer stays as it is. */
@@ -161,8 +162,7 @@ function onPacket(state: Sending | Offering, packet: TftpPacket, nowMs: number):
 
 function onOfferAnswered(state: Offering, block: number, nowMs: number): TransferStep {
   if (block !== 0) return { state, actions: [] };
-  const roundTrip = state.clean ? measure(undefined, nowMs - state.sentAtMs) : undefined;
-  return launch({ ...state, kind: "sending", roundTrip, ...unsent(state.plan) }, nowMs);
+  return launch(state, { acked: 0, flightBlocks: state.plan.windowBlocks, highest: 0 }, nowMs);
 }
 
 function onAck(state: Sending, block: number, nowMs: number): TransferStep {
@@ -172,27 +172,38 @@ function onAck(state: Sending, block: number, nowMs: number): TransferStep {
   if (advance === 0 || advance > state.highest - state.acked) return { state, actions: [] };
   const acked = state.acked + advance;
   if (acked === blockCount(state.plan)) return end({ ...state, acked }, "done", undefined);
-  const measured = state.clean
-    ? { roundTrip: measure(state.roundTrip, nowMs - state.sentAtMs), doublings: 0 }
-    : {};
   // An ACK from inside the window tells of a gap: the next window begins right behind it (RFC 7440 section 4).
   const flightBlocks = acked < state.sent ? halved(state.flightBlocks) : grown(state);
-  return launch({ ...state, ...measured, acked, flightBlocks }, nowMs);
+  return launch(state, { acked, flightBlocks, highest: state.highest }, nowMs);
 }
 
-/** Sends what follows the acknowledged blocks. */
-function launch(state: Sending, nowMs: number): TransferStep {
-  const from = state.acked + 1;
-  const to = Math.min(state.acked + state.flightBlocks, blockCount(state.plan));
+/** Sends what follows the acknowledged blocks; measures the way when what was answered had been sent only once. */
+function launch(
+  before: Flight,
+  { acked, flightBlocks, highest }: { acked: number; flightBlocks: number; highest: number },
+  nowMs: number,
+): TransferStep {
+  const { plan, clean, startedAtMs } = before;
+  const roundTrip = clean ? measure(before.roundTrip, nowMs - before.sentAtMs) : before.roundTrip;
+  const doublings = clean ? 0 : before.doublings;
+  const sent = Math.min(acked + flightBlocks, blockCount(plan));
+  // Written out: this is done for every block, and a copy of the state by spreading costs more than all the rest.
   const next: Sending = {
-    ...state,
-    sent: to,
+    kind: "sending",
+    plan,
+    startedAtMs,
     sentAtMs: nowMs,
+    wakeAtMs: wakeTime(plan, roundTrip, doublings, startedAtMs, nowMs),
+    roundTrip,
     repeats: 0,
-    clean: from > state.highest,
-    highest: Math.max(state.highest, to),
+    doublings,
+    clean: acked + 1 > highest,
+    acked,
+    sent,
+    highest: Math.max(highest, sent),
+    flightBlocks,
   };
-  return { state: withWake(next, nowMs), actions: [sendFlight(next)] };
+  return { state: next, actions: [sendFlight(next)] };
 }
 
 /**
@@ -267,7 +278,16 @@ function isLastFlight(state: Sending | Offering): boolean {
 }
 
 function withWake<T extends Sending | Offering>(state: T, nowMs: number): T {
-  const { patience } = state.plan;
-  const wakeAtMs = nowMs + waitMs(state.roundTrip, state.doublings, patience);
-  return { ...state, wakeAtMs: Math.min(wakeAtMs, state.startedAtMs + patience.totalMs) };
+  const { plan, roundTrip, doublings, startedAtMs } = state;
+  return { ...state, wakeAtMs: wakeTime(plan, roundTrip, doublings, startedAtMs, nowMs) };
+}
+
+function wakeTime(
+  { patience }: TransferPlan,
+  roundTrip: RoundTrip | undefined,
+  doublings: number,
+  startedAtMs: number,
+  nowMs: number,
+): number {
+  return Math.min(nowMs + waitMs(roundTrip, doublings, patience), startedAtMs + patience.totalMs);
 }

@@ -4,6 +4,7 @@ import { type Ipv4, ipv4ToNumber } from "../lib/ipv4.ts";
 import type { Log } from "../lib/log.ts";
 import { Admission, type AdmissionLimits } from "./admission.ts";
 import type { ChunkCache } from "./chunk-cache.ts";
+import { readAck } from "./codec.ts";
 import type { TftpCounters } from "./counters.ts";
 import { type DataPort, type DataPorts, wireTo } from "./data-ports.ts";
 import { type NegotiationLimits, negotiate } from "./negotiate.ts";
@@ -127,7 +128,9 @@ export class Transfers {
   datagram(portIndex: number, bytes: Uint8Array, address: number, port: number): boolean {
     const entry = this.#entries.get(keyOf(address, port));
     if (entry?.session === undefined || entry.port?.index !== portIndex) return false;
-    const packet = this.#options.read(bytes);
+    const acked = readAck(bytes);
+    const packet: TftpPacket | undefined =
+      acked === undefined ? this.#options.read(bytes) : { kind: "ack", block: acked };
     if (packet !== undefined) entry.session.receive(packet);
     return true;
   }
