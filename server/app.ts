@@ -16,6 +16,7 @@ import { createNfsServer, type NfsServer } from "./nfs/server.ts";
 import { flatCounters, type Part, Parts } from "./parts.ts";
 import { overlayArchive } from "./nodeconfig/overlay.ts";
 import { fileInMemory } from "./tftp/served-file.ts";
+import { shareOpens } from "./tftp/shared-open.ts";
 import { createTftpServer } from "./tftp/server.ts";
 import { bootUrls } from "./boot/boot-urls.ts";
 import { openConfined } from "./boot/confined-file.ts";
@@ -55,17 +56,21 @@ export async function createHead(
     directory,
     clock,
     record: tracker.record,
-    openLoader: async (path) =>
-      (await openConfined(config.loaderDirectory, path)) ??
-      (config.raspberryPiDirectory === undefined
-        ? undefined
-        : await openConfined(config.raspberryPiDirectory, path)),
+    openLoader: shareOpens(
+      async (path) =>
+        (await openConfined(config.loaderDirectory, path)) ??
+        (config.raspberryPiDirectory === undefined
+          ? undefined
+          : await openConfined(config.raspberryPiDirectory, path)),
+      clock,
+    ),
     fromText: (text) => fileInMemory(Buffer.from(text)),
   });
   const tftp = createTftpServer({
     device: config.interface,
     address: config.address,
     port: config.ports.tftp,
+    singlePort: config.tftp.singlePort,
     open: tftpFiles.open,
     onFetched: ({ path, bytes, durationMs, outcome }) => {
       if (outcome === "done") tftpFiles.fetched(path, bytes, durationMs);

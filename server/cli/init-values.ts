@@ -22,6 +22,7 @@ export type InitFlags = {
   socket?: string;
   authorizedKey?: readonly string[];
   nfsBackend?: string;
+  tftpSinglePort?: boolean;
   raspberryPiDirectory?: string;
   dhcpPort?: number;
   bootServerPort?: number;
@@ -36,7 +37,7 @@ const network = ["interface", "address", "subnet"] as const;
 const optional = [
   ...(["domain", "router", "dns", "leaseSeconds", "image", "imageStore", "stateDirectory"] as const),
   ...(["sharedDirectory", "loaderDirectory", "raspberryPiDirectory", "socket"] as const),
-  "nfsBackend" as const,
+  ...(["nfsBackend", "tftpSinglePort"] as const),
 ];
 
 /**
@@ -108,6 +109,7 @@ export function flagOfKey(place: string): string {
   if (key === "ports" && part !== undefined) return `--${hyphenated(part)}-port`;
   if (key === "dhcp") return "--proxy";
   if (key === "nfs") return "--nfs-backend";
+  if (key === "tftp") return "--tftp-single-port";
   if (key === "authorizedKeys") return "--authorized-key";
   return `--${hyphenated(key)}`;
 }

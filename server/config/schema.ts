@@ -139,6 +139,10 @@ const fields = z.strictObject({
   nfs: z
     .strictObject({ backend: z.enum(["auto", "ganesha", "kernel", "none"]).default("auto") })
     .prefault({}),
+  tftp: z
+    .strictObject({ singlePort: z.boolean({ error: "expected true or false" }).default(false) })
+    .prefault({}),
+  nfs: z.strictObject({ backend: z.enum(["auto", "ganesha", "kernel"]).default("auto") }).prefault({}),
   ports: z
     .strictObject({
       dhcp: port.default(67),

@@ -22,6 +22,7 @@ export type ConfigValues = {
   raspberryPiDirectory?: string;
   authorizedKeys?: readonly string[];
   kernelArguments?: readonly string[];
+  tftpSinglePort?: boolean;
   nfsBackend?: string;
   ports?: { dhcp?: number; bootServer?: number; tftp?: number; http?: number; nfs?: number };
 };
@@ -182,6 +183,13 @@ function entriesOf(values: ConfigValues): Entry[] {
       fallback: { concurrent: 64, cacheMebibytes: 256 },
       comment:
         "How many machines fetch kernel and initrd at a time, the others waiting for their turn (64 fill 10 Gb/s with firmware that takes\n20 MB/s each, and at 1 Gb/s leave every one of them 1.8 MB/s); and the memory for the files that they fetch.",
+    },
+    {
+      key: "tftp",
+      value: values.tftpSinglePort === undefined ? undefined : { singlePort: values.tftpSinglePort },
+      fallback: { singlePort: false },
+      comment:
+        "singlePort: TFTP sends files from the port of the requests, for firewalls that let no other through.",
     },
     {
       key: "nfs",

@@ -102,6 +102,7 @@ function addFlags(command: Command): void {
     .option("--dhcp-port <port>", "port of DHCP (default: 67; firmware knows no other)", wholeNumber)
     .option("--boot-server-port <port>", "port of PXE boot servers (default: 4011)", wholeNumber)
     .option("--tftp-port <port>", "port of TFTP (default: 69; firmware knows no other)", wholeNumber)
+    .option("--tftp-single-port", "send files from that port, too, for firewalls that let no other through")
     .option("--http-port <port>", "port of HTTP (default: 8080)", wholeNumber)
     .option("--nfs-port <port>", "port of NFS (default: 2049)", wholeNumber)
     .option("--force", "overwrite a configuration that exists; the database is kept");

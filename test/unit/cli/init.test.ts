@@ -58,7 +58,13 @@ describe("values of init", () => {
   };
   it("flags go before what the machine tells", () => {
     const values = valuesOf(
-      { pool: "10.0.1.100-10.0.1.110", httpPort: 8000, authorizedKey: ["k"], nfsBackend: "ganesha" },
+      {
+        pool: "10.0.1.100-10.0.1.110",
+        httpPort: 8000,
+        authorizedKey: ["k"],
+        nfsBackend: "ganesha",
+        tftpSinglePort: true,
+      },
       proposal,
     );
     assert.deepEqual(values, {
@@ -67,6 +73,7 @@ describe("values of init", () => {
       ports: { http: 8000 },
       authorizedKeys: ["k"],
       nfsBackend: "ganesha",
+      tftpSinglePort: true,
     });
   });
   it("a subnet that was told has a pool of its own", () => {
@@ -98,6 +105,7 @@ describe("values of init", () => {
       ["/etc/p.yaml:9: ports.bootServer", "--boot-server-port"],
       ["/etc/p.yaml:9: dhcp.mode", "--proxy"],
       ["/etc/p.yaml:9: nfs.backend", "--nfs-backend"],
+      ["/etc/p.yaml:9: tftp.singlePort", "--tftp-single-port"],
       ["/etc/p.yaml:9: authorizedKeys.0", "--authorized-key"],
       ["/etc/p.yaml:9: dns.1", "--dns"],
       ["/etc/p.yaml: leaseSeconds", "--lease-seconds"],

@@ -37,6 +37,7 @@ test("what init writes is read back with the values given and the defaults for t
   assert.deepEqual(config.networks[0].dns, ["10.0.1.2"]);
   assert.equal(config.networks[0].leaseSeconds, 3600);
   assert.equal(config.nfs.backend, "auto");
+  assert.equal(config.tftp.singlePort, false);
   assert.equal(config.unknownMachines, "wait");
 });
 
@@ -53,11 +54,22 @@ test("every setting that init leaves at its default stands in the file as a comm
     "imageStore",
     "stateDirectory",
     "socket",
+    "tftp",
     "nfs",
     "ports",
   ]) {
     assert.match(text, new RegExp(`^# ${key}:`, "m"), key);
   }
+});
+
+test("tftp.singlePort is written, read back, and is true or false", () => {
+  const text = renderConfigFile({ ...sound, tftpSinglePort: true });
+  assert.equal(parseConfig(text, "head.yaml").tftp.singlePort, true);
+  const faults = faultsOf(text.replace("singlePort: true", "singlePort: 69"));
+  assert.deepEqual(
+    faults.map(({ place, message }) => [place.replace(/:\d+/, ""), message]),
+    [["head.yaml: tftp.singlePort", "expected true or false"]],
+  );
 });
 
 test("all faults are reported at once, each with its line and its key, in the order of the file", () => {

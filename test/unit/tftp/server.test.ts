@@ -94,6 +94,68 @@ test("every transfer has a port of its own, which is not the server's", async (t
   assert.notEqual(client.transferPort, server.port());
 });
 
+test("with a single port everything comes from it, and transfers are told apart all the same", async (t) => {
+  const { server, client } = await scene(t, { singlePort: true });
+  const other = await anotherClient(t, server);
+  client.request("exact");
+  other.request("snponly.efi", { blksize: "1432" });
+  await Promise.all([client.next(), other.next()]);
+  assert.equal(client.transferPort, server.port());
+  assert.equal(other.transferPort, server.port());
+  client.send({ kind: "error", code: 0, message: "enough" });
+  assert.deepEqual(await client.fetch("exact"), loader.subarray(0, 1024));
+  assert.deepEqual(await other.fetch("snponly.efi", { blksize: "1432" }), loader);
+  // Nothing of that is a request.
+  assert.equal(server.counters().requests, 4);
+  client.ack(3);
+  client.raw(goldenPacket("ipxe-rom-ack0"));
+  assert.deepEqual(await client.fetch("empty"), Buffer.alloc(0));
+  assert.ok(server.counters().dropped.unexpected >= 1);
+});
+
+test("a client's next transfer has another port, so that what is late is not taken for its", async (t) => {
+  const { server, client, fetched } = await scene(t);
+  assert.deepEqual(await client.fetch("exact"), loader.subarray(0, 1024));
+  const first = client.transferPort;
+  await fetched();
+  client.request("exact");
+  await client.next();
+  const second = client.transferPort;
+  assert.notEqual(second, first);
+  client.transferPort = first;
+  client.ack(1); // late, from the first transfer
+  client.send({ kind: "error", code: 0, message: "late" });
+  client.transferPort = second;
+  client.ack(1);
+  const packet = await client.next();
+  assert.ok(packet.kind === "data" && packet.block === 2);
+  assert.equal(server.counters().dropped.stray, 2);
+});
+
+test("requests above the limits wait, fairly between clients; what waits is bounded", async (t) => {
+  const limits = { transfers: 1, queued: 2, queuedPerClient: 2 };
+  const { server, client, fetched } = await scene(t, { limits });
+  const others = await Promise.all([1, 2, 3].map(() => anotherClient(t, server)));
+  client.request("exact");
+  await client.next();
+  for (const other of others) other.request("empty");
+  // What it answers at once tells that the requests before it have been looked at.
+  const writer = await anotherClient(t, server);
+  writer.raw(encode({ kind: "wrq", path: "x", mode: "octet", options: [] }));
+  await writer.next();
+  const { active, waiting, waited, busy } = server.counters();
+  assert.deepEqual({ active, waiting, waited, busy }, { active: 1, waiting: 2, waited: 2, busy: 1 });
+  client.send({ kind: "error", code: 0, message: "enough" });
+  assert.equal((await fetched()).outcome, "aborted");
+  for (const other of others.slice(0, 2)) {
+    const packet = await other.next();
+    assert.ok(packet.kind === "data" && packet.data.length === 0);
+    other.ack(1);
+    assert.equal((await fetched()).outcome, "done");
+  }
+  assert.equal(server.counters().waiting, 0);
+});
+
 test("files of every shape, with and without options", async (t) => {
   const { client } = await scene(t);
   assert.deepEqual(await client.fetch("empty"), Buffer.alloc(0));
