@@ -20,7 +20,6 @@ export const nameBytes = 16;
 
 export const MSG_TRUNC = 0x20;
 export const MSG_DONTWAIT = 0x40;
-export const MSG_ERRQUEUE = 0x2000;
 
 const AF_INET = 2;
 

@@ -1,6 +1,5 @@
 import type dgram from "node:dgram";
 import { type Ipv4, ipv4ToNumber } from "../lib/ipv4.ts";
-import { DatagramErrors, type ReportedFault } from "./datagram-errors.ts";
 import { DatagramReceiver } from "./datagram-receiver.ts";
 import { DatagramSender, type SendFault } from "./datagram-sender.ts";
 import { type DeviceAddress, deviceUdpDescriptor } from "./device-socket.ts";
@@ -56,8 +55,6 @@ export type DatagramHandlers = {
   onDatagram: (bytes: Buffer, address: number, port: number) => void;
   /** A datagram that the kernel would not send (EPERM, ENETUNREACH…); the others are sent all the same. */
   onSendFault?: (fault: SendFault) => void;
-  /** A datagram came back. Given: the socket is told of it (IP_RECVERR). */
-  onPeerFault?: (fault: ReportedFault) => void;
   onError?: (error: Error) => void;
 };
 
@@ -72,10 +69,8 @@ export type OpenDatagramPort = (
   options?: DatagramPortOptions,
 ) => Promise<DatagramPort>;
 
-// socket(7), ip(7) on Linux.
+// socket(7) on Linux.
 const SOL_SOCKET = 1;
-const SOL_IP = 0;
-const IP_RECVERR = 11;
 const SO_MEMINFO = 55;
 /** What SO_MEMINFO answers with (linux/sock_diag.h), in words. */
 const memoryInfo = { words: 9, waiting: 0, receiveBuffer: 1, sendBuffer: 3, drops: 8 } as const;
@@ -97,7 +92,6 @@ class Port implements DatagramPort {
   readonly #handlers: DatagramHandlers;
   readonly #receiver: DatagramReceiver;
   readonly #sender: DatagramSender;
-  readonly #errors: DatagramErrors | undefined;
   readonly #datagramBytes: number;
   #tooLong = 0;
   /** Made once, for every batch. */
@@ -119,19 +113,12 @@ class Port implements DatagramPort {
     this.#datagramBytes = datagramBytes;
     this.port = socket.address().port;
     this.#receiver = new DatagramReceiver(this.#libc, fd, datagramBytes);
-    this.#sender = new DatagramSender(this.#libc, fd, {
-      onFault: (fault) => handlers.onSendFault?.(fault),
-      clearErrors: () => this.#drainErrors(),
-    });
-    if (handlers.onPeerFault !== undefined) {
-      const on = Buffer.alloc(4);
-      on.writeInt32LE(1);
-      this.#libc.setsockopt(fd, SOL_IP, IP_RECVERR, on, on.length);
-      this.#errors = new DatagramErrors(this.#libc, fd);
-    }
+    // No IP_RECVERR here, though it would tell which client has closed its port: libuv then reads the error queue itself,
+    // and Node ends with a failed assertion in UDPWrap::OnRecv (26.10, libuv 1.52).
+    this.#sender = new DatagramSender(this.#libc, fd, (fault) => handlers.onSendFault?.(fault));
     socket.on("message", (bytes, from) => this.#onReadable(bytes, from));
     socket.on("error", (error) => {
-      if (!this.#closed && !this.#drainErrors()) handlers.onError?.(error);
+      if (!this.#closed) handlers.onError?.(error);
     });
   }
 
@@ -201,10 +188,5 @@ class Port implements DatagramPort {
     if (this.#flushing) return;
     this.#flushing = true;
     setImmediate(this.#flushLater);
-  }
-
-  #drainErrors(): boolean {
-    const report = this.#handlers.onPeerFault;
-    return report !== undefined && this.#errors?.drain(report) === true;
   }
 }

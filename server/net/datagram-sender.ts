@@ -19,15 +19,8 @@ import {
   wordsOf,
 } from "./libc.ts";
 
-/** What became of a call. "later": the kernel has no room now. */
+/** A datagram that could not be sent, with the errno's name. */
 export type SendFault = { name: string; address: number; port: number };
-
-export type SenderOptions = {
-  /** One datagram that could not be sent. */
-  onFault: (fault: SendFault) => void;
-  /** Clears the socket of errors that belong to datagrams sent earlier; true: there were some. */
-  clearErrors: () => boolean;
-};
 
 const queueMessages = 256;
 const queueVectors = 1024;
@@ -57,7 +50,7 @@ const ENOBUFS = 105;
 export class DatagramSender {
   readonly #libc: Libc;
   readonly #fd: number;
-  readonly #options: SenderOptions;
+  readonly #onFault: (fault: SendFault) => void;
   // Held for as long as the kernel may read there.
   readonly #headers = pinnedBytes(queueMessages * messageWords * 4);
   readonly #vectors = pinnedBytes(queueVectors * vectorWords * 4);
@@ -79,10 +72,11 @@ export class DatagramSender {
   #trains = true;
   #unsent = 0;
 
-  constructor(libc: Libc, fd: number, options: SenderOptions) {
+  /** `onFault`: of a datagram that could not be sent. */
+  constructor(libc: Libc, fd: number, onFault: (fault: SendFault) => void) {
     this.#libc = libc;
     this.#fd = fd;
-    this.#options = options;
+    this.#onFault = onFault;
     const controls = wordsOf(this.#controls);
     for (let index = 0; index < queueMessages; index += 1) {
       const header = index * messageWords;
@@ -153,13 +147,11 @@ export class DatagramSender {
 
   /** Hands everything to the kernel; false: some of it has to wait until the kernel has room. */
   flush(): boolean {
-    let attempts = 0;
     while (this.#first < this.#count) {
       const at = this.#headers.pointer + this.#first * messageWords * 4;
       const sent = this.#libc.sendmmsg(this.#fd, BigInt(at), this.#count - this.#first, MSG_DONTWAIT);
       if (sent > 0) {
         this.#first += sent;
-        attempts = 0;
         continue;
       }
       const errno = lastErrno(this.#libc);
@@ -168,11 +160,7 @@ export class DatagramSender {
         this.#train.segments = 0;
         return false;
       }
-      attempts += 1;
-      // The error may be of a datagram sent long ago, as with ICMP's: it stands for itself when it comes again.
-      if (attempts <= 4 && this.#options.clearErrors()) continue;
       this.#giveUpFirst(errno);
-      attempts = 0;
     }
     this.#reset();
     return true;
@@ -241,7 +229,7 @@ export class DatagramSender {
     if (isTrain && (errno === EIO || errno === EINVAL || errno === EMSGSIZE)) this.#trains = false;
     this.#first += 1;
     this.#unsent += 1;
-    this.#options.onFault({
+    this.#onFault({
       name: errnoName(errno),
       address: swapped(this.#nameWords[name + 1] ?? 0) >>> 0,
       port: ((first >>> 8) & 0xff00) | (first >>> 24),

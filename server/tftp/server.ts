@@ -136,15 +136,13 @@ class Server {
     const { device, address, port, singlePort = false, openPort = openDatagramPort } = this.#options;
     const listener = await openPort(
       { device, address, port },
-      this.#handlers(singlePort ? 0 : undefined, (bytes, from, fromPort) =>
-        this.#onListener(bytes, from, fromPort),
-      ),
+      this.#handlers((bytes, from, fromPort) => this.#onListener(bytes, from, fromPort)),
     );
     this.#listener = listener;
     if (singlePort) this.#ports.useOnly(listener);
     else {
       await this.#ports.open(openPort, { device, address }, (index) =>
-        this.#handlers(index, (bytes, from, fromPort) => {
+        this.#handlers((bytes, from, fromPort) => {
           if (!this.#transfers.datagram(index, bytes, from, fromPort)) this.#counters.dropped.stray += 1;
         }),
       );
@@ -160,8 +158,7 @@ class Server {
     listener?.close();
   }
 
-  /** `index`: the transfers that leave by this port. */
-  #handlers(index: number | undefined, onDatagram: DatagramHandlers["onDatagram"]): DatagramHandlers {
+  #handlers(onDatagram: DatagramHandlers["onDatagram"]): DatagramHandlers {
     const onError = (message: string): void => {
       this.#counters.socketErrors += 1;
       this.#options.log.debug({}, `tftp: ${message}`);
@@ -170,13 +167,6 @@ class Server {
       onDatagram,
       onSendFault: ({ name, address }) => onError(`${name}: nothing sent to ${ipv4FromNumber(address)}`),
       onError: (error) => onError(error.message),
-      ...(index === undefined
-        ? {}
-        : {
-            onPeerFault: ({ name, address, port }) => {
-              if (name === "ECONNREFUSED") this.#transfers.portClosed(index, address, port);
-            },
-          }),
     };
   }
 

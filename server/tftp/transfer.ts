@@ -57,7 +57,7 @@ export type TransferEvent =
   | { kind: "wake"; nowMs: number }
   /** The same request came again from the same port: our first answer was lost or is late. */
   | { kind: "request-repeated"; nowMs: number }
-  /** The client's port is closed (ICMP), or asks for something else by now. */
+  /** The client asks for something else by now. */
   | { kind: "client-left"; message: string }
   | { kind: "unreadable"; message: string }
   | { kind: "server-stops" };
@@ -177,6 +177,14 @@ function onAck(state: Sending, block: number, nowMs: number): TransferStep {
   return launch(state, { acked, flightBlocks, highest: state.highest }, nowMs);
 }
 
+/**
+ * Whether an answer to a flight that was sent again came as soon as answers do: then the first was lost, and the way is no
+ * slower than it was measured. A slow client's answer to the first comes long after the repeat, and the longer wait stays.
+ */
+function isPrompt({ roundTrip, sentAtMs }: Flight, nowMs: number): boolean {
+  return roundTrip !== undefined && nowMs - sentAtMs <= 2 * roundTrip.smoothedMs + 5;
+}
+
 /** Sends what follows the acknowledged blocks; measures the way when what was answered had been sent only once. */
 function launch(
   before: Flight,
@@ -185,7 +193,7 @@ function launch(
 ): TransferStep {
   const { plan, clean, startedAtMs } = before;
   const roundTrip = clean ? measure(before.roundTrip, nowMs - before.sentAtMs) : before.roundTrip;
-  const doublings = clean ? 0 : before.doublings;
+  const doublings = clean || isPrompt(before, nowMs) ? 0 : before.doublings;
   const sent = Math.min(acked + flightBlocks, blockCount(plan));
   // Written out: this is done for every block, and a copy of the state by spreading costs more than all the rest.
   const next: Sending = {
@@ -247,7 +255,7 @@ function onWake(state: Sending | Offering, nowMs: number): TransferStep {
 
 /** Sends the flight once more. */
 function again(state: Sending | Offering, nowMs: number): TransferStep {
-  const next = withWake({ ...state, clean: false }, nowMs);
+  const next = withWake({ ...state, sentAtMs: nowMs, clean: false }, nowMs);
   return {
     state: next,
     actions: [next.kind === "offering" ? { kind: "send-oack" } : sendFlight(next)],

@@ -135,12 +135,6 @@ export class Transfers {
     return true;
   }
 
-  /** ICMP: nobody listens at the client's port any more. */
-  portClosed(portIndex: number, address: number, port: number): void {
-    const entry = this.#entries.get(keyOf(address, port));
-    if (entry?.port?.index === portIndex) entry.session?.clientLeft("the client closed its port");
-  }
-
   /** Ends all of them and waits until their files are closed. */
   async stop(): Promise<void> {
     this.#stopped = true;

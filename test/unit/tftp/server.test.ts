@@ -349,22 +349,6 @@ test("a client has so many transfers at a time; one more is answered when its tu
   assert.deepEqual({ waited, busy }, { waited: 1, busy: 0 });
 });
 
-test("a client whose port is closed is gone at once, and its file is closed", async (t) => {
-  const { file, closed } = watched(loader);
-  const { server, fetched } = await scene(t, {
-    open: () => Promise.resolve(file),
-    patience: { floorMs: 20, initialMs: 20 },
-  });
-  const brief = await RawClient.open(server.port());
-  brief.request("loader");
-  await brief.next();
-  brief.close();
-  const fetch = await fetched();
-  assert.deepEqual([fetch.outcome, fetch.message], ["aborted", "the client closed its port"]);
-  assert.equal(closed(), 1);
-  assert.equal(server.counters().active, 0);
-});
-
 test("a client that falls silent is given up, with the blocks counted that it has", async (t) => {
   const { file, closed } = watched(loader);
   const patience = { floorMs: 1, initialMs: 1, ceilingMs: 2, repeats: 4 };
