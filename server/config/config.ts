@@ -60,7 +60,6 @@ export type Config = {
   nfs: { backend: "auto" | "ganesha" | "kernel" | "none" };
   /** `singlePort`: files leave from the port of the requests, for firewalls; else from ports of their own. */
   tftp: { singlePort: boolean };
-  nfs: { backend: "auto" | "ganesha" | "kernel" };
   /** `bootServer`: PXE's own port for boot servers and proxyDHCP, 4011. */
   ports: { dhcp: number; bootServer: number; tftp: number; http: number; nfs: number };
 };

@@ -142,7 +142,6 @@ const fields = z.strictObject({
   tftp: z
     .strictObject({ singlePort: z.boolean({ error: "expected true or false" }).default(false) })
     .prefault({}),
-  nfs: z.strictObject({ backend: z.enum(["auto", "ganesha", "kernel"]).default("auto") }).prefault({}),
   ports: z
     .strictObject({
       dhcp: port.default(67),

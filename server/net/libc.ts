@@ -18,7 +18,6 @@ function openLibc() {
     recvfrom: { arguments: ["i32", "buffer", "u64", "i32", "buffer", "buffer"], return: "i64" },
     sendto: { arguments: ["i32", "buffer", "u64", "i32", "buffer", "u32"], return: "i64" },
     recv: { arguments: ["i32", "buffer", "u64", "i32"], return: "i64" },
-    recvmsg: { arguments: ["i32", "buffer", "i32"], return: "i32" },
     // The last argument is a pointer to a timeout: 0 for none.
     recvmmsg: { arguments: ["i32", "buffer", "u32", "i32", "u64"], return: "i32" },
     sendmmsg: { arguments: ["i32", "u64", "u32", "i32"], return: "i32" },

@@ -36,6 +36,14 @@ export function measure(previous: RoundTrip | undefined, sampleMs: number): Roun
   };
 }
 
+/**
+ * Whether the answer to what was sent again came as soon as answers do: then the first was lost, and the way is no slower
+ * than it was measured. A slow client's answer to the first comes long after the repeat, and the longer wait stays.
+ */
+export function isPrompt(trip: RoundTrip | undefined, elapsedMs: number): boolean {
+  return trip !== undefined && elapsedMs <= 2 * trip.smoothedMs + 5;
+}
+
 /** How long to wait for an answer; `doublings`: timeouts since the last clean measurement (RFC 6298 section 5.5). */
 export function waitMs(trip: RoundTrip | undefined, doublings: number, patience: Patience): number {
   const baseMs =

@@ -1,6 +1,6 @@
 import { assertNever } from "../lib/assert.ts";
 import { type TftpPacket, errorCodes } from "./packet.ts";
-import { type Patience, type RoundTrip, measure, waitMs } from "./round-trip.ts";
+import { type Patience, type RoundTrip, isPrompt, measure, waitMs } from "./round-trip.ts";
 
 /** What one transfer is about; fixed once its options are agreed. */
 export type TransferPlan = {
@@ -177,14 +177,6 @@ function onAck(state: Sending, block: number, nowMs: number): TransferStep {
   return launch(state, { acked, flightBlocks, highest: state.highest }, nowMs);
 }
 
-/**
- * Whether an answer to a flight that was sent again came as soon as answers do: then the first was lost, and the way is no
- * slower than it was measured. A slow client's answer to the first comes long after the repeat, and the longer wait stays.
- */
-function isPrompt({ roundTrip, sentAtMs }: Flight, nowMs: number): boolean {
-  return roundTrip !== undefined && nowMs - sentAtMs <= 2 * roundTrip.smoothedMs + 5;
-}
-
 /** Sends what follows the acknowledged blocks; measures the way when what was answered had been sent only once. */
 function launch(
   before: Flight,
@@ -193,7 +185,7 @@ function launch(
 ): TransferStep {
   const { plan, clean, startedAtMs } = before;
   const roundTrip = clean ? measure(before.roundTrip, nowMs - before.sentAtMs) : before.roundTrip;
-  const doublings = clean || isPrompt(before, nowMs) ? 0 : before.doublings;
+  const doublings = clean || isPrompt(before.roundTrip, nowMs - before.sentAtMs) ? 0 : before.doublings;
   const sent = Math.min(acked + flightBlocks, blockCount(plan));
   // Written out: this is done for every block, and a copy of the state by spreading costs more than all the rest.
   const next: Sending = {

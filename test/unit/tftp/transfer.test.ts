@@ -168,6 +168,16 @@ test("the wait doubles with every silence, and keeps doubled until an unambiguou
     .expectWaitMs(50);
 });
 
+test("an answer that comes promptly after a repeat ends the longer wait: the first was lost, not late", () => {
+  const transfer = new Transcript({ sizeBytes: 5000 }).at(1).ack(1).expectWaitMs(50);
+  transfer.sleep().expect("2").expectWaitMs(100).sleep().expect("2").expectWaitMs(200);
+  transfer
+    .at(transfer.nowMs + 1)
+    .ack(2)
+    .expect("3")
+    .expectWaitMs(50);
+});
+
 test("the answer to blocks that were sent before is not measured: it may belong to the first time", () => {
   const transfer = new Transcript({ sizeBytes: 512 * 40, windowBlocks: 8 }).at(1).ack(8).expectWaitMs(50);
   transfer.at(2).ack(11).expect("12-15 probe").at(502).ack(15).expect("16-20 probe").expectWaitMs(50);
