@@ -88,7 +88,6 @@ export function* fetchFile(profile: TftpProfile, server: Ipv4, path: string): Wa
   let bytes = 0;
   let blocks = 0;
   let unacknowledged = 0;
-  let gapToldAt = -1;
   for (;;) {
     if (packet.kind === "error") throw new TftpRefusal(path, packet.code, packet.message);
     const inOrder = packet.kind === "data" && packet.block === ((blocks + 1) & 0xffff);
@@ -102,22 +101,16 @@ export function* fetchFile(profile: TftpProfile, server: Ipv4, path: string): Wa
         return { bytes, blocks, blockBytes, window };
       }
     }
-    // RFC 7440 section 4: an acknowledgement after a window, and at once after a gap. A block that was there before is
-    // taken without a word (RFC 1123 section 4.2.3.1), or each would be sent twice from then on.
-    const gap = packet.kind === "data" && !inOrder && ahead(packet.block, blocks);
-    if (unacknowledged >= window || (gap && gapToldAt !== blocks)) {
+    // RFC 7440 section 4: an acknowledgement after a window. Any other block than the next, early or come again, is
+    // answered with where the client stands (Mtftp4Rrq.c, Mtftp4RrqHandleData): that the head does not send twice for it
+    // is the head's business (RFC 1123 section 4.2.3.1).
+    if (unacknowledged >= window || (packet.kind === "data" && !inOrder)) {
       unacknowledged = 0;
-      if (gap) gapToldAt = blocks;
       packet = yield* next(profile, server, path, ackOf(blocks));
     } else {
       packet = yield* listen(profile, server, path, ackOf(blocks));
     }
   }
-}
-
-function ahead(block: number, blocks: number): boolean {
-  const distance = (block - blocks) & 0xffff;
-  return distance > 0 && distance < 0x8000;
 }
 
 function ackOf(blocks: number): TftpPacket {

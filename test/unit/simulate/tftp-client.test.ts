@@ -58,6 +58,8 @@ class Server {
     const ahead = (block - this.#block) & 0xffff;
     const at = ahead < 0x8000 ? this.#block + ahead : this.#block - (0x10000 - ahead);
     if (at * this.#blockBytes > this.#bytes) return;
+    // No Sorcerer's Apprentice: what is said again counts only when nothing is under way any more.
+    if (at <= this.#block && this.#queue.length > 0) return;
     this.#block = at;
     this.#window(at);
   }
@@ -119,7 +121,7 @@ test("whatever is lost, as long as something comes through in the end, the file 
   );
 });
 
-test("a block that comes twice is not acknowledged twice: no Sorcerer's Apprentice", () => {
+test("a block that comes again is acknowledged again at once: its acknowledgement was lost", () => {
   let answered = 0;
   const data = new Uint8Array(512);
   const sequence: Event[] = [1, 1, 1, 2].map((block) => ({
@@ -131,7 +133,7 @@ test("a block that comes twice is not acknowledged twice: no Sorcerer's Apprenti
   const acks = effects.flatMap((effect) =>
     effect.kind === "tftp" && effect.packet?.kind === "ack" ? [effect.packet.block] : [],
   );
-  assert.deepEqual(acks, [1, 2]);
+  assert.deepEqual(acks, [1, 1, 1, 2]);
 });
 
 test("each firmware asks for the size as it was captured, and breaks off with its own error", () => {
