@@ -238,11 +238,16 @@ function onWake(state: Sending | Offering, nowMs: number): TransferStep {
   const doublings = state.doublings + 1;
   if (state.kind === "offering") return again({ ...state, repeats, doublings }, nowMs);
   const flightBlocks = halved(state.flightBlocks);
-  // Every third time the whole window: there are clients that answer nothing less.
-  const blocks = repeats % 3 === 0 ? state.plan.windowBlocks : flightBlocks;
-  const sent = Math.min(state.acked + blocks, blockCount(state.plan));
-  const highest = Math.max(state.highest, sent);
-  return again({ ...state, repeats, doublings, flightBlocks, sent, highest }, nowMs);
+  return again({ ...state, repeats, doublings, flightBlocks, sent: repeatUpTo(state, repeats) }, nowMs);
+}
+
+/**
+ * The last block of what is repeated. Some clients, when their ACK was lost, answer nothing but the last block they have:
+ * so the flight comes again whole, then all that was ever sent, then a few blocks, as a burst may be what gets lost.
+ */
+function repeatUpTo({ acked, sent, highest, flightBlocks }: Sending, repeats: number): number {
+  if (repeats % 3 === 1) return sent;
+  return repeats % 3 === 2 ? highest : Math.min(acked + halved(flightBlocks), highest);
 }
 
 /** Sends the flight once more. */
