@@ -93,7 +93,9 @@ export async function why(core: OpenCore, running: Running | undefined, subject:
     events: events.map((recorded) => recorded.event),
     headFaults: [
       ...(running?.faults() ?? []),
-      ...(node === undefined ? [] : diskFaults(core.desk.planOf(node), core.config.loaderDirectory)),
+      ...(node === undefined
+        ? []
+        : diskFaults(core.desk.planOf(node), core.config.loaderDirectory, core.config.loader)),
     ],
     unknownMachines: tracker.discovered(),
     headRuns: running !== undefined,

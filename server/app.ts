@@ -1,3 +1,4 @@
+import { basename, dirname } from "node:path";
 import { schedule, type ScheduledTask } from "node-cron";
 import type { Config } from "./config/config.ts";
 import { checkMachine, readMachineNetwork } from "./config/machine.ts";
@@ -13,6 +14,8 @@ import { messageOf } from "./lib/errors.ts";
 import type { Log } from "./lib/log.ts";
 import type { HeadFault } from "./model/head-fault.ts";
 import { createNfsServer, type NfsServer } from "./nfs/server.ts";
+import { grubDirectories } from "./model/arch.ts";
+import type { ClusterNode } from "./model/node.ts";
 import { flatCounters, type Part, Parts } from "./parts.ts";
 import { overlayArchive } from "./nodeconfig/overlay.ts";
 import { fileInMemory } from "./tftp/served-file.ts";
@@ -51,20 +54,19 @@ export async function createHead(
     log,
     clock,
   });
+  const loaderPlaces = [config.loaderDirectory, ...grubDirectories, config.raspberryPiDirectory ?? []].flat();
+  const overlay = async (node: ClusterNode, token: string): Promise<Uint8Array> =>
+    overlayArchive(await core.overlay(node, token));
   const tftpFiles = createTftpFiles({
     desk,
     directory,
     clock,
     record: tracker.record,
-    openLoader: shareOpens(
-      async (path) =>
-        (await openConfined(config.loaderDirectory, path)) ??
-        (config.raspberryPiDirectory === undefined
-          ? undefined
-          : await openConfined(config.raspberryPiDirectory, path)),
-      clock,
-    ),
-    fromText: (text) => fileInMemory(Buffer.from(text)),
+    credentials: core.credentials,
+    openLoader: shareOpens((path) => openFirst(loaderPlaces, path), clock),
+    openImageFile: shareOpens((path) => openConfined(dirname(path), basename(path)), clock),
+    fromBytes: fileInMemory,
+    overlay,
   });
   const tftp = createTftpServer({
     device: config.interface,
@@ -87,8 +89,8 @@ export async function createHead(
       log,
       credentials: core.credentials,
       record: tracker.record,
-      loaderDirectory: config.loaderDirectory,
-      overlay: async (node, token) => overlayArchive(await core.overlay(node, token)),
+      loaderPlaces: [config.loaderDirectory, ...grubDirectories],
+      overlay,
     },
     { ...defaultNodeFacingLimits, cacheBytes: config.boot.cacheMebibytes * 1024 * 1024 },
   );
@@ -156,13 +158,22 @@ export async function createHead(
 const opened = { start: async () => {}, stop: async () => {} };
 
 function ipv6Site(config: Config): Dhcp6ServerOptions["site"] {
-  const { ipv6, networks, domain, unknownMachines, ports } = config;
+  const { ipv6, networks, domain, unknownMachines, loader, ports } = config;
   if (ipv6 === undefined) return undefined;
   const { address, dns } = ipv6;
   // As long as the addresses of the interface's own IPv4 network.
   const leaseSeconds = networks[0]?.leaseSeconds ?? 3600;
   const urls = bootUrls(address, ports.http);
-  return { prefix: prefixOf(address), leaseSeconds, domain, dns, unknownMachines, urls };
+  return { prefix: prefixOf(address), leaseSeconds, domain, dns, unknownMachines, loader, urls };
+}
+
+/** A file from the first of the directories that has it. */
+async function openFirst(places: readonly string[], path: string): ReturnType<typeof openConfined> {
+  for (const place of places) {
+    const file = await openConfined(place, path);
+    if (file !== undefined) return file;
+  }
+  return undefined;
 }
 
 function ipv6Detail({ ipv6, interface: device }: Config): string {

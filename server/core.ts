@@ -102,7 +102,7 @@ async function compose(config: Config, database: Database, log: Log): Promise<Co
     credentials,
     urls,
     clock,
-    templates: templatesOf("ipxe"),
+    templates: { ipxe: templatesOf("ipxe"), grub: templatesOf("grub") },
     record: tracker.record,
     admission: new Admission({ ...defaultTurnLimits, machines: config.boot.concurrent }),
     elapsedMs: () => performance.now(),

@@ -9,7 +9,7 @@ import type { ClusterNode } from "../model/node.ts";
 import type { Templates } from "../template/engine.ts";
 import type { Admission } from "./admission.ts";
 import { type BootPlan, kernelArguments, planBoot } from "./boot-plan.ts";
-import { type ScriptAnswer, scriptView } from "./boot-script.ts";
+import { type Dialect, type ScriptAnswer, scriptView } from "./boot-script.ts";
 import type { BootUrls } from "./boot-urls.ts";
 import type { Credentials } from "./credentials.ts";
 import { ScriptCache } from "./script-cache.ts";
@@ -20,7 +20,7 @@ export type BootDeskParts = {
   nodeSeenAt: (mac: Mac) => ClusterNode | undefined;
   catalog: ImageCatalog;
   credentials: Credentials;
-  templates: Templates;
+  templates: Readonly<Record<Dialect, Templates>>;
   urls: BootUrls;
   record: RecordEvent;
   clock: Clock;
@@ -72,15 +72,15 @@ export class BootDesk {
   }
 
   /** Begins a boot of this machine, if it is its turn, and is its script. */
-  beginBoot(asked: BootIdentity): string {
+  beginBoot(asked: BootIdentity, dialect: Dialect = "ipxe"): string {
     const { credentials, record, clock, admission, elapsedMs } = this.#parts;
     const node = this.#nodeOf(asked);
-    if (node === undefined) return this.#tell({ kind: "wait", machine: asked });
+    if (node === undefined) return this.#tell({ kind: "wait", machine: asked }, dialect);
     const machine = identityOf(asked.mac, node);
     const subject = subjectOf(machine.mac, node);
     const { reference, image } = this.#currentPlan(node);
     if (image === undefined) {
-      const text = this.#tell({ kind: "no-image", machine, node, reference });
+      const text = this.#tell({ kind: "no-image", machine, node, reference }, dialect);
       const message = `the image ${reference} is not in the store`;
       record({ kind: "refused", ...subject, atMs: clock.nowMs(), step: "script", message });
       return text;
@@ -88,10 +88,10 @@ export class BootDesk {
     const turn = admission.ask(node.id, elapsedMs());
     if (turn.kind === "wait") {
       if (turn.joined) record({ kind: "waiting", ...subject, atMs: clock.nowMs(), before: turn.before });
-      return this.#busy(machine, node, turn.before);
+      return this.#busy(machine, node, turn.before, dialect);
     }
     const nonce = credentials.beginBoot(node, clock.nowMs());
-    const { text, bytes } = this.#bootScript(machine, node, image, nonce);
+    const { text, bytes } = this.#bootScript({ machine, node, image, nonce }, dialect);
     record({ kind: "script", ...subject, atMs: clock.nowMs(), bytes, known: true });
     return text;
   }
@@ -100,18 +100,27 @@ export class BootDesk {
   putOff(asked: BootIdentity): string {
     const { admission, elapsedMs } = this.#parts;
     const node = this.#nodeOf(asked);
-    if (node === undefined) return this.#render({ kind: "wait", machine: asked });
-    return this.#busy(asked, node, admission.counts(elapsedMs()).waiting);
+    if (node === undefined) return this.#render({ kind: "wait", machine: asked }, "ipxe");
+    return this.#busy(asked, node, admission.counts(elapsedMs()).waiting, "ipxe");
+  }
+
+  /**
+   * What a GRUB runs that has just started: its machine's script, over and over. `machine` undefined: GRUB puts in its own
+   * port's MAC.
+   */
+  grubConfig(machine: BootIdentity | undefined): string {
+    const scriptPath = this.#parts.urls.grubScript(machine);
+    return this.#parts.templates.grub.render("main.grub", { head: this.#parts.urls.base, scriptPath });
   }
 
   /** What this machine would be told. Begins nothing and takes no turn. */
   peek(asked: BootIdentity): string {
     const node = this.#nodeOf(asked);
-    if (node === undefined) return this.#render({ kind: "wait", machine: asked });
+    if (node === undefined) return this.#render({ kind: "wait", machine: asked }, "ipxe");
     const machine = identityOf(asked.mac, node);
     const { reference, image } = this.planOf(node);
-    if (image === undefined) return this.#render({ kind: "no-image", machine, node, reference });
-    return this.#bootScript(machine, node, image, previewNumber).text;
+    if (image === undefined) return this.#render({ kind: "no-image", machine, node, reference }, "ipxe");
+    return this.#bootScript({ machine, node, image, nonce: previewNumber }, "ipxe").text;
   }
 
   /** The script as this node would be given it. */
@@ -142,39 +151,33 @@ export class BootDesk {
   }
 
   /** The further back, the longer between two questions: 1,000 machines ask some 100 times a second. */
-  #busy(machine: BootIdentity, node: ClusterNode, before: number): string {
+  #busy(machine: BootIdentity, node: ClusterNode, before: number, dialect: Dialect): string {
     const seconds = Math.min(10, 2 + Math.floor(before / 50));
-    return this.#render({ kind: "busy", machine, node, before, seconds });
+    return this.#render({ kind: "busy", machine, node, before, seconds }, dialect);
   }
 
   #bootScript(
-    machine: BootIdentity,
-    node: ClusterNode,
-    image: ImageVersion,
-    nonce: string,
+    { machine, node, image, nonce }: Omit<Extract<ScriptAnswer, { kind: "boot" }>, "kind" | "arguments">,
+    dialect: Dialect,
   ): { text: string; bytes: number } {
     const { directory } = this.#parts;
     const source = {
       node,
       image,
       groups: node.groups.map((name) => directory.group(name)),
-      template: this.#template("boot.ipxe"),
+      template: this.#template("boot", dialect),
     };
-    const key = machine.name === undefined ? machine.mac : `${machine.mac} ${machine.name}`;
+    const key = `${dialect} ${machine.mac} ${machine.name ?? ""}`;
     return this.#scripts.script(key, source, { text: nonce, placeholder }, () =>
-      this.#render({
-        kind: "boot",
-        machine,
-        node,
-        image,
-        nonce: placeholder,
-        arguments: this.argumentsOf(node, image),
-      }),
+      this.#render(
+        { kind: "boot", machine, node, image, nonce: placeholder, arguments: this.argumentsOf(node, image) },
+        dialect,
+      ),
     );
   }
 
-  #tell(answer: Extract<ScriptAnswer, { kind: "wait" | "no-image" }>): string {
-    const text = this.#render(answer);
+  #tell(answer: Extract<ScriptAnswer, { kind: "wait" | "no-image" }>, dialect: Dialect): string {
+    const text = this.#render(answer, dialect);
     const { record, clock } = this.#parts;
     record({
       kind: "script",
@@ -186,9 +189,8 @@ export class BootDesk {
     return text;
   }
 
-  #render(answer: ScriptAnswer): string {
-    const { template, view } = scriptView(answer, this.#parts.urls);
-    return this.#template(template)(view);
+  #render(answer: ScriptAnswer, dialect: Dialect): string {
+    return this.#template(answer.kind, dialect)(scriptView(answer, dialect, this.#parts.urls));
   }
 
   #currentPlan(node: ClusterNode): BootPlan {
@@ -210,11 +212,12 @@ export class BootDesk {
     return this.#lastImages.get(reference);
   }
 
-  #template(name: string): (view: object) => string {
+  #template(kind: ScriptAnswer["kind"], dialect: Dialect): (view: object) => string {
+    const name = `${kind}.${dialect}`;
     let run = this.#templates.get(name);
     if (run === undefined) {
       this.#forgetNextTurn();
-      run = this.#parts.templates.compiled(name);
+      run = this.#parts.templates[dialect].compiled(name);
       this.#templates.set(name, run);
     }
     return run;

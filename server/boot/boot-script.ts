@@ -3,9 +3,14 @@ import { hyphenated } from "../lib/mac.ts";
 import type { BootIdentity } from "../model/boot-identity.ts";
 import type { ImageVersion } from "../model/image.ts";
 import type { ClusterNode } from "../model/node.ts";
-import type { BootUrls } from "./boot-urls.ts";
+import type { BootFile, BootUrls } from "./boot-urls.ts";
 
-/** What an iPXE that asks is to be told. */
+/** Loaders that take a script of ours: what each calls it, and where its templates lie (templates/DIALECT). */
+export const dialects = ["ipxe", "grub"] as const;
+
+export type Dialect = (typeof dialects)[number];
+
+/** What a loader that asks is to be told. */
 export type ScriptAnswer =
   | {
       kind: "boot";
@@ -22,8 +27,8 @@ export type ScriptAnswer =
 /** How long a machine that waits sleeps between two questions. */
 const waitSeconds = 5;
 
-/** The template and the variables of an answer's script. */
-export function scriptView(answer: ScriptAnswer, urls: BootUrls): { template: string; view: object } {
+/** The variables of an answer's script; its template is `KIND.DIALECT`. */
+export function scriptView(answer: ScriptAnswer, dialect: Dialect, urls: BootUrls): object {
   const always = {
     head: urls.base,
     scriptUrl: urls.script(answer.machine),
@@ -33,41 +38,42 @@ export function scriptView(answer: ScriptAnswer, urls: BootUrls): { template: st
   switch (answer.kind) {
     case "boot": {
       const { machine, nonce, node, image } = answer;
-      const url = (file: "kernel" | "initrd" | "overlay"): string => urls.file(machine, nonce, file);
+      const place = dialect === "grub" ? urls.grubFile : urls.file;
+      const url = (file: BootFile): string => place(machine, nonce, file);
+      // PXELINUX's way to tell the initrd which of the machine's ports booted it.
+      const words = [...answer.arguments, `BOOTIF=01-${hyphenated(machine.mac)}`];
       return {
-        template: "boot.ipxe",
-        view: {
-          ...always,
-          node: node.name,
-          image: `${image.name}@${image.version}`,
-          kernelUrl: url("kernel"),
-          initrdUrl: url("initrd"),
-          overlayUrl: url("overlay"),
-          // PXELINUX's way to tell the initrd which of the machine's ports booted it.
-          arguments: [...answer.arguments, `BOOTIF=01-${hyphenated(machine.mac)}`].join(" "),
-        },
+        ...always,
+        node: node.name,
+        image: `${image.name}@${image.version}`,
+        kernelUrl: url("kernel"),
+        initrdUrl: url("initrd"),
+        overlayUrl: url("overlay"),
+        arguments: words.map((word) => (dialect === "grub" ? grubWord(word) : word)).join(" "),
       };
     }
     case "busy": {
       const { node, before, seconds } = answer;
-      return { template: "busy.ipxe", view: { ...always, node: node.name, before, seconds } };
+      return { ...always, node: node.name, before, seconds };
     }
     case "no-image": {
       return {
-        template: "no-image.ipxe",
-        view: {
-          ...always,
-          node: answer.node.name,
-          image: answer.reference,
-          imageName: answer.reference.replace(/@.*/, ""),
-        },
+        ...always,
+        node: answer.node.name,
+        image: answer.reference,
+        imageName: answer.reference.replace(/@.*/, ""),
       };
     }
     case "wait": {
-      return { template: "wait.ipxe", view: always };
+      return always;
     }
     default: {
       return assertNever(answer);
     }
   }
+}
+
+/** GRUB's scripts read words as a shell does: `$`, `;` and quotes would not reach the kernel. */
+function grubWord(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
 }

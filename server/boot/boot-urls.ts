@@ -1,13 +1,21 @@
 import { hyphenated, parseMac } from "../lib/mac.ts";
 import type { BootIdentity } from "../model/boot-identity.ts";
 import { isNodeName } from "../model/node.ts";
+import type { Dialect } from "./boot-script.ts";
+
+/** What a loader fetches for the kernel's sake. */
+export type BootFile = "kernel" | "initrd" | "overlay";
 
 /** Every URL and path of a boot. The machine's identity is in it, and the number of this boot. */
 export type BootUrls = {
   /** `http://10.0.1.1:8080` */
   base: string;
   script: (machine: BootIdentity) => string;
-  file: (machine: BootIdentity, nonce: string, file: "kernel" | "initrd" | "overlay") => string;
+  file: (machine: BootIdentity, nonce: string, file: BootFile) => string;
+  /** The same, as GRUB names a file of a TFTP server. Its HTTP knows no port but 80 (GRUB 2.06 of Debian 12). */
+  grubFile: (machine: BootIdentity, nonce: string, file: BootFile) => string;
+  /** As a path of the server that GRUB came from; undefined: for a port that GRUB knows. */
+  grubScript: (machine: BootIdentity | undefined) => string;
   /** For UEFI HTTP Boot. */
   loader: (machine: BootIdentity, file: string) => string;
   /** The same, as a path for TFTP. */
@@ -25,6 +33,9 @@ export function bootUrls(address: string, port: number): BootUrls {
     base,
     script: (machine) => `${base}/${own(machine)}/script.ipxe`,
     file: (machine, nonce, file) => `${base}/${own(machine)}/${nonce}/${file}`,
+    grubScript: (machine) =>
+      `(tftp,${address})/${machine === undefined ? "boot/${net_default_mac}" : own(machine)}/script.grub`,
+    grubFile: (machine, nonce, file) => `(tftp,${address})/${own(machine)}/${nonce}/${file}`,
     loader: (machine, file) => `${base}/${own(machine)}/loader/${file}`,
     loaderPath: (machine, file) => `${own(machine)}/loader/${file}`,
     tftpLoader: (machine, file) => `tftp://${host}/${own(machine)}/loader/${file}`,
@@ -46,16 +57,24 @@ export function readIdentity(segment: string): BootIdentity | undefined {
 }
 
 /** What a machine asks for by a path of its own. */
-export type OwnPath = { machine: BootIdentity; file: { kind: "script" } | { kind: "loader"; name: string } };
+export type OwnPath = {
+  machine: BootIdentity;
+  file:
+    | { kind: "script"; dialect: Dialect }
+    | { kind: "loader"; name: string }
+    | { kind: "boot-file"; nonce: string; file: BootFile };
+};
 
-/** Reads `boot/IDENTITY/script.ipxe` and `boot/IDENTITY/loader/FILE`, with or without slashes before; undefined for any other path. */
+const ownPath =
+  /^\/*boot\/(?<machine>[^/]{12,81})\/(?:script\.(?<dialect>ipxe|grub)|loader\/(?<name>[A-Za-z0-9][A-Za-z0-9._-]*)|(?<nonce>[0-9a-f]{8,64})\/(?<file>kernel|initrd|overlay))$/;
+
+/** Reads `boot/IDENTITY/{script.ipxe,script.grub,loader/FILE,BOOT/FILE}`, with or without slashes before; undefined for any other path. */
 export function readOwnPath(path: string): OwnPath | undefined {
-  const match =
-    /^\/*boot\/(?<machine>[^/]{12,81})\/(?:(?<script>script\.ipxe)|loader\/(?<name>[A-Za-z0-9][A-Za-z0-9._-]*))$/.exec(
-      path,
-    )?.groups;
+  const match = ownPath.exec(path)?.groups;
   const machine = readIdentity(match?.["machine"] ?? "");
   if (match === undefined || machine === undefined) return undefined;
-  const name = match["name"];
-  return { machine, file: name === undefined ? { kind: "script" } : { kind: "loader", name } };
+  const { dialect, name, nonce, file } = match;
+  if (dialect !== undefined) return { machine, file: { kind: "script", dialect: dialect as Dialect } };
+  if (name !== undefined) return { machine, file: { kind: "loader", name } };
+  return { machine, file: { kind: "boot-file", nonce: nonce ?? "", file: file as BootFile } };
 }

@@ -1,13 +1,14 @@
 import { accessSync, constants } from "node:fs";
 import { join } from "node:path";
 import { errnoOf } from "../lib/errors.ts";
+import { grubDirectories, type LoaderKind } from "../model/arch.ts";
 import type { HeadFault } from "../model/head-fault.ts";
 import type { BootPlan } from "./boot-plan.ts";
 
 /**
  * What is wrong on the head's disk that would stop a node with this plan: looked at when somebody asks why, not before.
  */
-export function diskFaults(plan: BootPlan, loaderDirectory: string): HeadFault[] {
+export function diskFaults(plan: BootPlan, loaderDirectory: string, loader: LoaderKind): HeadFault[] {
   const faults: HeadFault[] = [];
   const { image, reference } = plan;
   const name = reference.replace(/@.*/, "");
@@ -33,14 +34,17 @@ export function diskFaults(plan: BootPlan, loaderDirectory: string): HeadFault[]
       message: `the root file system ${image.root} ${rootProblem}`,
       fix: rebuild,
     });
-  for (const loader of ["undionly.kpxe", "snponly.efi"]) {
-    const problem = unreadable(join(loaderDirectory, loader));
-    if (problem !== undefined)
-      faults.push({
-        stops: "loader",
-        message: `the boot loader ${join(loaderDirectory, loader)} ${problem}`,
-        fix: "apt-get install ipxe",
-      });
+  const needed = [
+    { file: join(loaderDirectory, "undionly.kpxe"), package: "ipxe" },
+    loader === "grub"
+      ? { file: join(grubDirectories[0], "grubnetx64.efi"), package: "grub-efi-amd64-bin" }
+      : { file: join(loaderDirectory, "snponly.efi"), package: "ipxe" },
+  ];
+  for (const { file, package: debianPackage } of needed) {
+    const problem = unreadable(file);
+    if (problem === undefined) continue;
+    const message = `the boot loader ${file} ${problem}`;
+    faults.push({ stops: "loader", message, fix: `apt-get install ${debianPackage}` });
   }
   return faults;
 }

@@ -1,5 +1,6 @@
 import type { Ipv4, Subnet } from "../lib/ipv4.ts";
 import type { Ipv6 } from "../lib/ipv6.ts";
+import type { LoaderKind } from "../model/arch.ts";
 import type { Network } from "../model/network.ts";
 import type { DhcpOption } from "../model/node.ts";
 
@@ -43,6 +44,8 @@ export type Config = {
   socket: string;
   /** Directory that nodes mount read-write as /shared. */
   sharedDirectory: string;
+  /** The loader that machines are given. */
+  loader: LoaderKind;
   /** Where undionly.kpxe and its like lie. */
   loaderDirectory: string;
   /** Boot files of Raspberry Pis, offered by TFTP below its own paths; absent: they are given nothing to boot. */

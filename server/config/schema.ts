@@ -3,6 +3,7 @@ import { parseIpv4, parseIpv4Range, parseSubnet } from "../lib/ipv4.ts";
 import { isLinkLocal, parseIpv6 } from "../lib/ipv6.ts";
 import { readOptionValue } from "../dhcp/option-text.ts";
 import type { DhcpOption } from "../model/node.ts";
+import { loaderKinds } from "../model/arch.ts";
 import type { Config } from "./config.ts";
 import type { Issue } from "./issue.ts";
 import { networkClashes, type NetworkFields, networksOf } from "./networks.ts";
@@ -122,6 +123,7 @@ const fields = z.strictObject({
   stateDirectory: absolutePath.default("/var/lib/provision"),
   socket: absolutePath.default("/run/provision/api.sock"),
   sharedDirectory: absolutePath.default("/srv/provision/shared"),
+  loader: z.enum(loaderKinds).default("ipxe"),
   loaderDirectory: absolutePath.default("/usr/lib/ipxe"),
   raspberryPiDirectory: absolutePath.exactOptional(),
   authorizedKeys: z.array(publicKey).default([]),

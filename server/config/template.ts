@@ -18,6 +18,7 @@ export type ConfigValues = {
   stateDirectory?: string;
   socket?: string;
   sharedDirectory?: string;
+  loader?: string;
   loaderDirectory?: string;
   raspberryPiDirectory?: string;
   authorizedKeys?: readonly string[];
@@ -151,6 +152,13 @@ function entriesOf(values: ConfigValues): Entry[] {
       value: values.sharedDirectory,
       fallback: "/srv/provision/shared",
       comment: "The directory that every node mounts read-write as /shared.",
+    },
+    {
+      key: "loader",
+      value: values.loader,
+      fallback: "ipxe",
+      comment:
+        "What UEFI machines start: ipxe, or grub (Debian's grub-efi-amd64-bin). BIOS machines start iPXE.",
     },
     {
       key: "loaderDirectory",

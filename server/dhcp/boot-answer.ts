@@ -1,4 +1,4 @@
-import { type Architecture, raspberryPi } from "../model/arch.ts";
+import { type Architecture, loaderOf, raspberryPi } from "../model/arch.ts";
 import { identityOf } from "../model/boot-identity.ts";
 import type { ClusterNode } from "../model/node.ts";
 import type { DhcpRequest } from "./client.ts";
@@ -43,13 +43,14 @@ export function bootAnswer(
   const { architecture } = client;
   if (architecture === raspberryPi && site.raspberryPiDirectory !== undefined)
     return { kind: "raspberry-pi" };
-  if (architecture.loader === undefined) return { kind: "no-loader", architecture };
+  const loader = loaderOf(architecture, client.kind === "ipxe" ? "ipxe" : site.loader);
+  if (loader === undefined) return { kind: "no-loader", architecture };
   if (client.kind === "firmware" && client.transport === "http") {
-    return { kind: "http", url: site.urls.loader(machine, architecture.loader) };
+    return { kind: "http", url: site.urls.loader(machine, loader) };
   }
   return {
     kind: "tftp",
-    file: site.urls.loaderPath(machine, architecture.loader),
+    file: site.urls.loaderPath(machine, loader),
     pxe: client.kind === "firmware",
   };
 }

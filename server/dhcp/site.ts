@@ -5,7 +5,7 @@ import type { LeaseTable } from "./leases.ts";
 import type { UuidSightings } from "./uuid-sightings.ts";
 
 /** What of the head's configuration tells a machine what to boot. */
-export type BootSite = Pick<Config, "address" | "unknownMachines" | "raspberryPiDirectory"> & {
+export type BootSite = Pick<Config, "address" | "unknownMachines" | "loader" | "raspberryPiDirectory"> & {
   urls: BootUrls;
 };
 

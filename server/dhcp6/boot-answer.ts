@@ -1,4 +1,4 @@
-import { type Architecture } from "../model/arch.ts";
+import { type Architecture, loaderOf } from "../model/arch.ts";
 import { identityOf } from "../model/boot-identity.ts";
 import type { ClusterNode } from "../model/node.ts";
 import type { Client6, Request6 } from "./client.ts";
@@ -19,10 +19,11 @@ export function bootAnswer6(request: Request6, node: ClusterNode | undefined, si
   const machine = identityOf(mac, node);
   if (client.kind === "ipxe") return { kind: "url", url: site.urls.script(machine) };
   const { architecture, transport } = client;
-  if (architecture.loader === undefined) return { kind: "no-loader", architecture };
+  const file = loaderOf(architecture, site.loader);
+  if (file === undefined) return { kind: "no-loader", architecture };
   const { tftpLoader, loader } = site.urls;
   const urlOf = transport === "http" ? loader : tftpLoader;
-  return { kind: "url", url: urlOf(machine, architecture.loader) };
+  return { kind: "url", url: urlOf(machine, file) };
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Ipv6, Ipv6Prefix } from "../lib/ipv6.ts";
 import type { BootIdentity } from "../model/boot-identity.ts";
+import type { LoaderKind } from "../model/arch.ts";
 import type { Directory } from "../model/directory.ts";
 
 /** Where the head's servers have things, by IPv6; the composition root knows. */
@@ -19,6 +20,7 @@ export type Site6 = {
   domain: string;
   dns: readonly Ipv6[];
   unknownMachines: "wait" | "address" | "ignore";
+  loader: LoaderKind;
   urls: BootUrls6;
 };
 

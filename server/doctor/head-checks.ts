@@ -1,4 +1,5 @@
 import type { Config } from "../config/config.ts";
+import { grubDirectories } from "../model/arch.ts";
 import { type MachineNetwork, machineFaults } from "../config/machine.ts";
 import { type AppError, messageOf } from "../lib/errors.ts";
 import type { StatusAnswer } from "../model/answers.ts";
@@ -63,6 +64,22 @@ const loaders = [
 ] as const;
 
 function loaderChecks(config: Config, { fileExists }: HeadFacts): readonly Check[] {
+  const grub = `${grubDirectories[0]}/grubnetx64.efi`;
+  if (
+    config.loader === "grub" &&
+    !fileExists(grub) &&
+    !fileExists(`${config.loaderDirectory}/grubnetx64.efi`)
+  ) {
+    const detail = `${grub} is missing: machines with UEFI x64 firmware cannot boot`;
+    return [
+      fail("loader GRUB", detail, "apt-get install grub-efi-amd64-bin"),
+      ...ipxeChecks(config, fileExists),
+    ];
+  }
+  return ipxeChecks(config, fileExists);
+}
+
+function ipxeChecks(config: Config, fileExists: HeadFacts["fileExists"]): readonly Check[] {
   return loaders.map(({ file, firmware, state, fix }) => {
     const path = `${config.loaderDirectory}/${file}`;
     if (fileExists(path)) return ok(`loader ${firmware}`, path);

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { BootDesk } from "../boot/boot-desk.ts";
+import { bootOf, overlayOf } from "../boot/boot-of.ts";
 import { readIdentity } from "../boot/boot-urls.ts";
 import type { Credentials } from "../boot/credentials.ts";
 import type { Clock } from "../lib/clock.ts";
@@ -23,7 +24,8 @@ export type BootHandlerParts = {
   record: RecordEvent;
   clock: Clock;
   log: Log;
-  loaderDirectory: string;
+  /** Directories of boot loaders; the first that has a file counts. */
+  loaderPlaces: readonly string[];
   files: FileCache;
   transfers: Transfers;
   /** True for a connection beyond those that are served. */
@@ -136,10 +138,24 @@ async function sendLoader(
   const subject = subjectOf(machine.mac, nodeOfIdentity(machine, parts.directory));
   if (!loaderFiles().includes(file)) throw new AppError("not-found", `there is no loader ${file}`);
   const sending = sendingOf(parts, subject, "loader", file);
-  const opened = await parts.files.open(`${parts.loaderDirectory}/${file}`).catch((error: unknown) => {
+  const opened = await openLoader(parts, file).catch((error: unknown) => {
     throw missing(parts, subject, "loader", `the boot loader ${file} ${faultOf(error)}`);
   });
   sendFile(request, response, opened, sending);
+}
+
+async function openLoader(
+  { files, loaderPlaces }: BootHandlerParts,
+  file: string,
+): ReturnType<BootHandlerParts["files"]["open"]> {
+  for (const place of loaderPlaces.slice(0, -1)) {
+    try {
+      return await files.open(`${place}/${file}`);
+    } catch (error) {
+      if (errnoOf(error) !== "ENOENT") throw error;
+    }
+  }
+  return await files.open(`${loaderPlaces.at(-1) ?? ""}/${file}`);
 }
 
 async function sendImageFile(
@@ -147,7 +163,7 @@ async function sendImageFile(
   { request, response }: Exchange,
   target: { machine: string; nonce: string; file: "kernel" | "initrd" },
 ): Promise<void> {
-  const { subject, node } = bootOf(parts, target);
+  const { subject, node } = bootOf(parts, machineOf(target.machine), target.nonce);
   const step = target.file;
   const { reference, image } = parts.desk.planOf(node);
   if (image === undefined) throw new AppError("not-found", `the image ${reference} is not in the store`);
@@ -165,14 +181,10 @@ async function sendOverlay(
   { request, response }: Exchange,
   target: { machine: string; nonce: string },
 ): Promise<void> {
-  const { subject, node } = bootOf(parts, target);
-  const { nonce } = target;
-  const { credentials, desk } = parts;
-  if (credentials.stateOfBoot(node, nonce) === "spent") {
-    throw new AppError("forbidden", "this boot's settings have been used: boot the machine again");
-  }
+  const { desk } = parts;
+  const { subject, node } = bootOf(parts, machineOf(target.machine), target.nonce);
   const sending = sendingOf(parts, subject, "overlay", "overlay");
-  const archive = await parts.overlay(node, credentials.tokenOf(node, nonce));
+  const archive = await overlayOf(parts, node, target.nonce);
   const onProgress = (): void => desk.progress(node);
   const onSent = (bytes: number): void => {
     sending.onSent(bytes);
@@ -207,21 +219,6 @@ function machineOf(segment: string): BootIdentity {
   const machine = readIdentity(segment);
   if (machine === undefined) throw new AppError("invalid", `${JSON.stringify(segment)} is not a MAC address`);
   return machine;
-}
-
-/** The node of a path and the boot it names. A number of an earlier boot gets nothing: its script is out of date. */
-function bootOf(
-  parts: BootHandlerParts,
-  target: { machine: string; nonce: string },
-): { subject: Subject; node: ClusterNode } {
-  const machine = machineOf(target.machine);
-  const node = nodeOfIdentity(machine, parts.directory);
-  if (node === undefined)
-    throw new AppError("not-found", `${machine.mac} is not in the inventory: add it as a node`);
-  if (parts.credentials.stateOfBoot(node, target.nonce) === "unknown") {
-    throw new AppError("not-found", "this boot has been overtaken by another: fetch the boot script again");
-  }
-  return { subject: subjectOf(machine.mac, node), node };
 }
 
 function faultOf(error: unknown): string {

@@ -11,10 +11,26 @@ export type Architecture = {
   transport: "tftp" | "http";
   /** File in the loader directory; absent: we have no loader for it. */
   loader?: string;
+  /** GRUB for it, for those that want that instead. */
+  grub?: string;
 };
+
+/** Which loader machines are given: iPXE, or GRUB where there is one for their firmware. */
+export const loaderKinds = ["ipxe", "grub"] as const;
+
+export type LoaderKind = (typeof loaderKinds)[number];
 
 /** Built by Debian's `ipxe`. */
 const loader = { bios: "undionly.kpxe", x64: "snponly.efi", arm64: "ipxe-arm64.efi" } as const;
+
+/** Built by Debian's `grub-efi-amd64-bin` and `grub-efi-arm64-bin`, whole in one file, to start from the network. */
+const grub = { x64: "grubnetx64.efi", arm64: "grubnetaa64.efi" } as const;
+
+/** Where Debian has them. */
+export const grubDirectories = [
+  "/usr/lib/grub/x86_64-efi/monolithic",
+  "/usr/lib/grub/arm64-efi/monolithic",
+] as const;
 
 /** The boot ROM and EEPROM of a Raspberry Pi. It says 0 (BIOS) of itself, not the 41 that was registered for it later. */
 export const raspberryPi: Architecture = { name: "raspberry-pi", family: "other", transport: "tftp" };
@@ -30,19 +46,19 @@ const table: readonly Architecture[] = [
   { name: "uefi-ia32", family: "uefi", transport: "tftp" },
   // RFC 4578 gave 7 to "EFI BC" and 9 to "EFI x86-64"; all firmware sends 7 for x86-64, so the registry has 7 for that
   // (erratum 4624) and 9 for byte code. Older iPXE and firmware that went by the RFC mean x86-64 by 9.
-  { name: "uefi-x64", family: "uefi", transport: "tftp", loader: loader.x64 },
+  { name: "uefi-x64", family: "uefi", transport: "tftp", loader: loader.x64, grub: grub.x64 },
   { name: "uefi-xscale", family: "uefi", transport: "tftp" },
-  { name: "uefi-x64", family: "uefi", transport: "tftp", loader: loader.x64 },
+  { name: "uefi-x64", family: "uefi", transport: "tftp", loader: loader.x64, grub: grub.x64 },
   { name: "uefi-arm32", family: "uefi", transport: "tftp" },
-  { name: "uefi-arm64", family: "uefi", transport: "tftp", loader: loader.arm64 },
+  { name: "uefi-arm64", family: "uefi", transport: "tftp", loader: loader.arm64, grub: grub.arm64 },
   { name: "powerpc-open-firmware", family: "other", transport: "tftp" },
   { name: "powerpc-epapr", family: "other", transport: "tftp" },
   { name: "power-opal", family: "other", transport: "tftp" },
   { name: "uefi-ia32-http", family: "uefi", transport: "http" },
-  { name: "uefi-x64-http", family: "uefi", transport: "http", loader: loader.x64 },
+  { name: "uefi-x64-http", family: "uefi", transport: "http", loader: loader.x64, grub: grub.x64 },
   { name: "uefi-ebc-http", family: "uefi", transport: "http" },
   { name: "uefi-arm32-http", family: "uefi", transport: "http" },
-  { name: "uefi-arm64-http", family: "uefi", transport: "http", loader: loader.arm64 },
+  { name: "uefi-arm64-http", family: "uefi", transport: "http", loader: loader.arm64, grub: grub.arm64 },
   { name: "bios-http", family: "bios", transport: "http" },
   { name: "uboot-arm32", family: "other", transport: "tftp" },
   { name: "uboot-arm64", family: "other", transport: "tftp" },
@@ -79,5 +95,10 @@ export function architectureNamed(name: string): Architecture {
 
 /** Every loader a firmware may be told to fetch. */
 export function loaderFiles(): readonly string[] {
-  return Object.values(loader);
+  return [...Object.values(loader), ...Object.values(grub)];
+}
+
+/** What this firmware is given. A BIOS gets iPXE in any case: Debian has no GRUB ready made for it. */
+export function loaderOf(architecture: Architecture, kind: LoaderKind): string | undefined {
+  return kind === "grub" ? (architecture.grub ?? architecture.loader) : architecture.loader;
 }

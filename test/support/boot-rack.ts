@@ -50,6 +50,7 @@ export async function openBootRack(
   writeFileSync(join(files, "snponly.efi"), "loader");
   const templates = join(state, "templates");
   cpSync(join(import.meta.dirname, "../../templates/ipxe"), templates, { recursive: true });
+  const grubTemplates = join(import.meta.dirname, "../../templates/grub");
   const image: ImageVersion = {
     name: "debian-13",
     version: "20260101-00000000",
@@ -83,7 +84,7 @@ export async function openBootRack(
     urls,
     clock,
     catalog: { find: (reference) => images.get(reference), list: () => [...images.values()] },
-    templates: createTemplates(templates),
+    templates: { ipxe: createTemplates(templates), grub: createTemplates(grubTemplates) },
     record: tracker.record,
     admission: new Admission({ ...defaultTurnLimits, machines: 64, ...options.turns }),
     elapsedMs: () => performance.now(),
@@ -100,7 +101,7 @@ export async function openBootRack(
       clock,
       record: tracker.record,
       log: silentLog,
-      loaderDirectory: files,
+      loaderPlaces: [files],
       overlay: (_, token) => Promise.resolve(Buffer.from(`token=${token}`)),
     },
     { ...defaultNodeFacingLimits, cacheBytes: 1024 * 1024, ...options.limits },

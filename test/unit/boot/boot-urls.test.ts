@@ -23,7 +23,13 @@ test("who a machine is comes back from every path it is given", () => {
       assert.deepEqual(readOwnPath(path), { machine, file: { kind: "loader", name: file } });
       assert.equal(urls.loader(machine, file), `${urls.base}/${path}`);
       const script = urls.script(machine).slice(urls.base.length);
-      assert.deepEqual(readOwnPath(script), { machine, file: { kind: "script" } });
+      assert.deepEqual(readOwnPath(script), { machine, file: { kind: "script", dialect: "ipxe" } });
+      const grub = (path: string): string => path.replace("(tftp,10.0.1.1)", "");
+      const grubScript = grub(urls.grubScript(machine));
+      assert.deepEqual(readOwnPath(grubScript), { machine, file: { kind: "script", dialect: "grub" } });
+      const nonce = "0123456789abcdef".repeat(2);
+      const kernel = grub(urls.grubFile(machine, nonce, "kernel"));
+      assert.deepEqual(readOwnPath(kernel), { machine, file: { kind: "boot-file", nonce, file: "kernel" } });
       assert.deepEqual(readIdentity(script.split("/")[2] ?? ""), machine);
       assert.ok(path.length < 128, "fits into the boot file field of DHCP");
     }),

@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { architectureNamed, architectureOf, loaderFiles, raspberryPi } from "../../../server/model/arch.ts";
+import {
+  architectureNamed,
+  architectureOf,
+  loaderFiles,
+  loaderKinds,
+  loaderOf,
+  raspberryPi,
+} from "../../../server/model/arch.ts";
 
 /** The IANA registry "Processor Architecture Types", by number: what each fetches its loader by. */
 const httpCodes = new Set([15, 16, 17, 18, 19, 20, 23, 24, 26, 28, 30, 38, 40]);
@@ -30,5 +37,13 @@ test("machines that we have loaders for, by TFTP and by HTTP", () => {
     (code) => architectureOf(code).loader !== undefined,
   );
   assert.deepEqual(withLoader, [0, 7, 9, 11, 16, 19]);
-  assert.deepEqual(new Set(withLoader.map((code) => architectureOf(code).loader)), new Set(loaderFiles()));
+  const files = loaderKinds.flatMap((kind) => withLoader.map((code) => loaderOf(architectureOf(code), kind)));
+  assert.deepEqual(new Set(files), new Set(loaderFiles()));
+});
+
+test("a BIOS is given iPXE whatever the site's choice, UEFI that choice", () => {
+  assert.equal(loaderOf(architectureOf(0), "grub"), "undionly.kpxe");
+  assert.equal(loaderOf(architectureOf(7), "grub"), "grubnetx64.efi");
+  assert.equal(loaderOf(architectureOf(16), "ipxe"), "snponly.efi");
+  assert.equal(loaderOf(architectureOf(6), "grub"), undefined);
 });

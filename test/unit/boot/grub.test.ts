@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { createTftpFiles } from "../../../server/boot/tftp-files.ts";
+import { AppError } from "../../../server/lib/errors.ts";
+import type { BootEvent } from "../../../server/model/boot-event.ts";
+import { openBootRack } from "../../support/boot-rack.ts";
+
+const mac = "52-54-00-00-00-01";
+
+async function openTftp(t: TestContext) {
+  const rack = await openBootRack(t);
+  t.after(rack.close);
+  const events: BootEvent[] = [];
+  const files = createTftpFiles<string>({
+    desk: rack.desk,
+    directory: rack.directory,
+    credentials: rack.credentials,
+    record: (event) => events.push(event),
+    clock: { nowMs: () => Date.now() },
+    openLoader: async (path) => (path === "grubnetx64.efi" ? "GRUB" : undefined),
+    openImageFile: async (path) =>
+      rack.files === path.slice(0, rack.files.length) ? `file ${path}` : undefined,
+    fromBytes: (bytes) => Buffer.from(bytes).toString(),
+    overlay: async (_node, token) => Buffer.from(`token ${token}`),
+  });
+  return { ...rack, ...files, events };
+}
+
+test("a GRUB that has just started is told to run its machine's script for ever", async (t) => {
+  const { open } = await openTftp(t);
+  const any = (await open("/grub/grub.cfg")) ?? "";
+  assert.match(
+    any,
+    /while true; do\n {2}if ! source \(tftp,127\.0\.0\.1\)\/boot\/\$\{net_default_mac\}\/script\.grub/,
+  );
+  for (const path of [`/grub/grub.cfg-01-${mac}`, `boot/x/grub.cfg-01-${mac}`]) {
+    assert.match((await open(path)) ?? "", new RegExp(`/boot/${mac}/script\\.grub`), path);
+  }
+  assert.equal(await open("/grub/x86_64-efi/fs.lst"), undefined);
+  assert.equal(await open("/grub/grub.cfg.bak"), undefined);
+});
+
+test("a node's script names its own files, as GRUB writes them, and what is odd in an argument reaches the kernel", async (t) => {
+  const { open, inventory, fetched, events } = await openTftp(t);
+  await inventory.setNodes({ range: "n1", kernelArguments: ["quiet", "test=a;b$c'd"] });
+  const script = (await open(`/boot/52:54:00:00:00:01/script.grub`)) ?? "";
+  assert.match(script, /^if linux \(tftp,127\.0\.0\.1\)\/boot\/52-54-00-00-00-01\/[0-9a-f]+\/kernel root=/m);
+  assert.ok(script.includes(String.raw`quiet 'test=a;b$c'\''d' BOOTIF=01-${mac}`), script);
+  const [kernel = "", initrd = "", overlay = ""] = [
+    ...script.matchAll(/\(tftp,[\d.]+\)(\/boot\S+?)(?=[ ;])/g),
+  ].map((match) => match[1]);
+  assert.match((await open(kernel)) ?? "", /vmlinuz$/);
+  assert.match((await open(initrd)) ?? "", /initrd\.img$/);
+  assert.match((await open(overlay)) ?? "", /^token /);
+  for (const path of [kernel, initrd, overlay]) fetched(path, 5, 7);
+  assert.deepEqual(
+    events.map((event) => ("via" in event ? `${event.kind} ${event.via}` : event.kind)),
+    ["kernel tftp", "initrd tftp", "overlay tftp"],
+  );
+  await open(`/boot/${mac}/script.grub`);
+  await assert.rejects(open(kernel), (error) => error instanceof AppError && error.code === "not-found");
+});
+
+test("a stranger's GRUB says how to add the machine, and comes back", async (t) => {
+  const { open } = await openTftp(t);
+  const script = (await open("/boot/52-54-00-00-99-99/script.grub")) ?? "";
+  assert.match(script, /provision add-node NAME --from-discovered 52:54:00:00:99:99/);
+  assert.match(script, /^sleep \d+$/m);
+});
+
+test("whatever is told, a GRUB never reaches a prompt: each script only prints, loads, boots and sleeps", async (t) => {
+  const rack = await openTftp(t);
+  const told = [
+    await rack.open(`boot/${mac}/script.grub`),
+    await rack.open("boot/52-54-00-00-99-99/script.grub"),
+  ];
+  rack.images.clear();
+  told.push(await rack.open(`boot/${mac}/script.grub`));
+  for (const script of told) {
+    for (const line of (script ?? "").split("\n")) {
+      assert.match(line, /^\s*(?:#.*|echo ".*"|sleep \d+|if (?:linux|initrd) .*; then|boot|fi|)$/, line);
+    }
+  }
+});
