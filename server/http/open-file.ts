@@ -37,11 +37,12 @@ export async function openRegular(path: string): Promise<{ handle: FileHandle; i
 
 function identityOf(stat: BigIntStats): FileIdentity {
   const { dev, ino, size, mtimeNs, ctimeNs } = stat;
-  // The time of the inode's change too: a copy in place may set the time of modification back (cp -p, rsync).
-  const version = [size, mtimeNs, ctimeNs].map((value) => value.toString(36)).join("-");
+  // The inode, since file systems count time in ticks of milliseconds, within which one file may replace another. The time of
+  // the inode's change too: a copy in place may set the time of modification back (cp -p, rsync).
+  const stamp = [dev, ino, size, mtimeNs, ctimeNs].map((value) => value.toString(36)).join("-");
   return {
-    stamp: `${dev}:${ino}:${version}`,
-    etag: `"${version}"`,
+    stamp,
+    etag: `"${stamp}"`,
     sizeBytes: Number(size),
     modifiedAtMs: Number(stat.mtimeMs),
     changedAtMs: Number(stat.ctimeMs),
