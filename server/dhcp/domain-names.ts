@@ -19,10 +19,11 @@ export const domainNames: ValueCodec<readonly string[]> = {
   },
   encode: (value) =>
     Uint8Array.from(
-      value.flatMap((name) => [
-        ...name.split(".").flatMap((label) => [label.length, ...Buffer.from(label, "latin1")]),
-        0,
-      ]),
+      value.flatMap((name) => {
+        // The root has no labels.
+        const labels = name === "" ? [] : name.split(".");
+        return [...labels.flatMap((label) => [label.length, ...Buffer.from(label, "latin1")]), 0];
+      }),
     ),
   print: (value) => value.join(", "),
   parse: (text) => {
@@ -53,7 +54,10 @@ function readName(bytes: Uint8Array, start: number): { name: string; end: number
       if (size > labelBytes || at + 1 + size > bytes.length) {
         throw new DecodeError("bad-value", at, `a label of ${size} bytes in a domain name`);
       }
-      labels.push(Buffer.from(bytes.subarray(at + 1, at + 1 + size)).toString("latin1"));
+      const label = Buffer.from(bytes.subarray(at + 1, at + 1 + size)).toString("latin1");
+      // It would be two labels to whoever reads the name.
+      if (label.includes(".")) throw new DecodeError("bad-value", at, "a dot within a label of a domain name");
+      labels.push(label);
       at += 1 + size;
       length += 1 + size;
     }

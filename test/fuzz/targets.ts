@@ -1,7 +1,8 @@
 import type { FuzzTarget } from "./fuzzer.ts";
 import { dhcpCodec, dhcpDecisions, dhcpOptions } from "./targets/dhcp.ts";
 import { dhcp6Decisions, routerSolicitation } from "./targets/dhcp6.ts";
-import { bootPath, configuration, nodeRange, rpcReply } from "./targets/text.ts";
+import { httpRequest, simulatedNode } from "./targets/http.ts";
+import { bootPath, configuration, nodeRange, nodeSettings, rpcReply } from "./targets/text.ts";
 import { tftpCodec, tftpTransfer } from "./targets/tftp.ts";
 
 /** Everything that reads what comes from outside. */
@@ -17,4 +18,7 @@ export const fuzzTargets: readonly FuzzTarget[] = [
   nodeRange,
   bootPath,
   configuration,
+  nodeSettings,
+  httpRequest,
+  simulatedNode,
 ];

@@ -2,7 +2,16 @@ import assert from "node:assert/strict";
 import { readOwnPath } from "../../../server/boot/boot-urls.ts";
 import { checkConfig } from "../../../server/config/schema.ts";
 import { AppError, DecodeError } from "../../../server/lib/errors.ts";
+import { optionText, readOptionText } from "../../../server/dhcp/option-text.ts";
+import {
+  clientIdText,
+  parseClientId,
+  parseRelayPort,
+  parseUuid,
+  relayPortText,
+} from "../../../server/model/machine-identity.ts";
 import { expandNewNames, expandRange, foldNames } from "../../../server/model/node-range.ts";
+import type { DhcpOption } from "../../../server/model/node.ts";
 import { decodeNullReply, decodeWalkReply, encodeNullCall, replyBytes } from "../../../server/nfs/rpc.ts";
 import { parse } from "yaml";
 import type { FuzzTarget } from "../fuzzer.ts";
@@ -73,6 +82,39 @@ export const configuration: FuzzTarget = {
     const checked = checkConfig(input);
     if ("issues" in checked)
       assert.ok(checked.issues.length > 0 && checked.issues.every(({ message }) => message !== ""));
+  },
+};
+
+/** Options and identifiers of machines, as people write them at the command line; shown, they are read again as the same. */
+export const nodeSettings: FuzzTarget = {
+  name: "node-settings",
+  seeds: [
+    "ntp-servers=10.0.1.1,10.0.1.2",
+    "224=hex:0102ff",
+    "classless-routes=10.1.0.0/16 by 10.0.1.254",
+    "domain-search=rack1.lan,lan",
+    "52:54:00:aa:bb:cc/Gi0/1",
+    "12345678-1234-1234-1234-123456789abc",
+    "text:cabinet 3",
+  ].map(bytesOf),
+  words: ["hex:", "text:", "ip:", "=", ",", "/", "255", "router=", "mtu=", "10.0.1.1"].map(bytesOf),
+  longest: 200,
+  rooms: ["/server/dhcp/option", "/server/dhcp/domain", "/server/model/machine"],
+  run: (bytes) => {
+    const text = textOf(bytes);
+    const read = readOptionText(text);
+    if ("option" in read) {
+      const again = readOptionText(optionText(read.option));
+      const plain = ({ code, value }: DhcpOption): string => `${code} ${Buffer.from(value).toString("hex")}`;
+      assert.equal("option" in again ? plain(again.option) : again.fault, plain(read.option));
+    } else {
+      assert.ok(read.fault.length > 0);
+    }
+    parseUuid(text);
+    const id = parseClientId(text);
+    if (id !== undefined) assert.equal(parseClientId(clientIdText(id)), id);
+    const port = parseRelayPort(text);
+    if (port !== undefined) assert.equal(parseRelayPort(relayPortText(port)), port);
   },
 };
 
