@@ -85,7 +85,7 @@ test("a lab whose nodes do not come up in time says where they stand and is remo
   const words = ["--nodes", "1", "--timeout", "3", "--image-store", imageStore];
   const failed = await lab("up", ...words);
   assert.equal(failed.exitCode, 1);
-  assert.match(failed.stderr, /n001 did not come up within 3 s\n {2}n001: stands at (?:new|offered)/);
+  assert.match(failed.stderr, /n001 did not come up within 3 s\n {2}n001: stands at (?!up)\w+/);
   assert.match(failed.stderr, /--keep/);
   assert.deepEqual(tracesOf(paths, machine), []);
 });
