@@ -35,7 +35,9 @@ export async function prepareHead(
     writeFileSync(join(place("loaders"), loader), loader);
   const config = place("provision.yaml");
   const { boot, ...values } = change;
-  const more = boot === undefined ? "" : `boot:\n  concurrent: ${boot.concurrent}\n`;
+  // Nobody else is on the wire, and the rivals do not look either: dnsmasq --no-ping, ISC's ping-check false; Kea cannot.
+  const probe = `dhcp:\n  probe: "off"\n`;
+  const more = boot === undefined ? probe : `${probe}boot:\n  concurrent: ${boot.concurrent}\n`;
   writeFileSync(
     config,
     more +
