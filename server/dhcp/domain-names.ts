@@ -56,7 +56,8 @@ function readName(bytes: Uint8Array, start: number): { name: string; end: number
       }
       const label = Buffer.from(bytes.subarray(at + 1, at + 1 + size)).toString("latin1");
       // It would be two labels to whoever reads the name.
-      if (label.includes(".")) throw new DecodeError("bad-value", at, "a dot within a label of a domain name");
+      if (label.includes("."))
+        throw new DecodeError("bad-value", at, "a dot within a label of a domain name");
       labels.push(label);
       at += 1 + size;
       length += 1 + size;
