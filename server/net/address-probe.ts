@@ -3,6 +3,16 @@ import { networkInterfaces } from "node:os";
 import { AppError } from "../lib/errors.ts";
 import { type Mac, macFromBytes } from "../lib/mac.ts";
 import { type Libc, errnoName, lastErrno, sharedLibc } from "./libc.ts";
+import {
+  AF_INET,
+  AF_PACKET,
+  SOCK_DGRAM,
+  SOCK_RAW,
+  SOCK_NONBLOCK,
+  SOCK_CLOEXEC,
+  IPPROTO_ICMP,
+  MSG_DONTWAIT,
+} from "./linux.ts";
 
 /**
  * Asks whether anybody has an address: by ARP on the device's own wire (RFC 5227 section 2.1.1), by an ICMP echo where
@@ -22,14 +32,6 @@ export type ProbeMeans = "arp" | "echo";
 export type ProbeAnswer = { address: number; mac?: Mac };
 
 // Linux: packet(7), raw(7), socket(7).
-const AF_INET = 2;
-const AF_PACKET = 17;
-const SOCK_DGRAM = 2;
-const SOCK_RAW = 3;
-const SOCK_NONBLOCK = 0o4000;
-const SOCK_CLOEXEC = 0o2000000;
-const IPPROTO_ICMP = 1;
-const MSG_DONTWAIT = 0x40;
 const ETH_P_ARP = 0x0806;
 const addressBytes = { inet: 16, packet: 20 } as const;
 

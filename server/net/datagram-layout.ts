@@ -1,3 +1,5 @@
+import { AF_INET } from "./linux.ts";
+
 /** struct mmsghdr and struct iovec (recvmmsg(2), readv(2)) of 64-bit Linux, in 32-bit words. */
 export const messageWords = 16;
 export const message = {
@@ -19,9 +21,6 @@ export const nameWords = 4;
 export const nameBytes = 16;
 
 export const MSG_TRUNC = 0x20;
-export const MSG_DONTWAIT = 0x40;
-
-const AF_INET = 2;
 
 /** First word of a sockaddr_in. */
 export function familyAndPort(port: number): number {

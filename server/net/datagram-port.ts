@@ -4,6 +4,7 @@ import { DatagramReceiver } from "./datagram-receiver.ts";
 import { DatagramSender, type SendFault } from "./datagram-sender.ts";
 import { type DeviceAddress, deviceUdpDescriptor } from "./device-socket.ts";
 import { type Libc, type PinnedBytes, sharedLibc } from "./libc.ts";
+import { SOL_SOCKET } from "./linux.ts";
 
 /**
  * A UDP port that takes and sends datagrams by the batch. Node's dgram makes one system call and several objects of each
@@ -70,7 +71,6 @@ export type OpenDatagramPort = (
 ) => Promise<DatagramPort>;
 
 // socket(7) on Linux.
-const SOL_SOCKET = 1;
 const SO_MEMINFO = 55;
 /** What SO_MEMINFO answers with (linux/sock_diag.h), in words. */
 const memoryInfo = { words: 9, waiting: 0, receiveBuffer: 1, sendBuffer: 3, drops: 8 } as const;

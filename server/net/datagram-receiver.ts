@@ -1,5 +1,4 @@
 import {
-  MSG_DONTWAIT,
   MSG_TRUNC,
   message,
   messageWords,
@@ -10,6 +9,7 @@ import {
   vectorWords,
 } from "./datagram-layout.ts";
 import { type Libc, type PinnedBytes, pinnedBytes, setPointer, wordsOf } from "./libc.ts";
+import { MSG_DONTWAIT } from "./linux.ts";
 
 /** Takes one datagram; `bytes` is good until it returns, then overwritten. */
 export type TakeDatagram = (bytes: Buffer, address: number, port: number) => void;

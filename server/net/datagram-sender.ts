@@ -1,5 +1,4 @@
 import {
-  MSG_DONTWAIT,
   familyAndPort,
   message,
   messageWords,
@@ -18,6 +17,7 @@ import {
   setPointer,
   wordsOf,
 } from "./libc.ts";
+import { MSG_DONTWAIT } from "./linux.ts";
 
 /** A datagram that could not be sent, with the errno's name. */
 export type SendFault = { name: string; address: number; port: number };

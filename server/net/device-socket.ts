@@ -5,6 +5,17 @@ import { type Ipv4, ipv4ToNumber } from "../lib/ipv4.ts";
 import { type Ipv6, ipv6ToBytes } from "../lib/ipv6.ts";
 import { type Libc, errnoName, lastErrno, sharedLibc } from "./libc.ts";
 import { ownerOfPort } from "./port-owner.ts";
+import {
+  AF_INET,
+  AF_INET6,
+  SOCK_STREAM,
+  SOCK_DGRAM,
+  SOCK_NONBLOCK,
+  SOCK_CLOEXEC,
+  SOL_SOCKET,
+  SO_BINDTODEVICE,
+  IPPROTO_IPV6,
+} from "./linux.ts";
 
 /**
  * Sockets that belong to one network device (SO_BINDTODEVICE, socket(7)): what comes in by another interface is not
@@ -14,21 +25,12 @@ import { ownerOfPort } from "./port-owner.ts";
 export type DeviceAddress = { device: string; address: Ipv4 | Ipv6; port: number };
 
 // Linux; the same numbers on amd64 and arm64 (asm-generic/socket.h, asm-generic/fcntl.h).
-const AF_INET = 2;
-const AF_INET6 = 10;
-const SOCK_STREAM = 1;
-const SOCK_DGRAM = 2;
-const SOCK_NONBLOCK = 0o4000;
-const SOCK_CLOEXEC = 0o2000000;
-const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;
 const SO_BROADCAST = 6;
 const SO_SNDBUF = 7;
 const SO_RCVBUF = 8;
-const SO_BINDTODEVICE = 25;
 const SO_SNDBUFFORCE = 32;
 const SO_RCVBUFFORCE = 33;
-const IPPROTO_IPV6 = 41;
 const IPV6_V6ONLY = 26;
 
 /** Room for a rack's DISCOVERs that arrive while one database commit is under way, and for a rack's first blocks. */

@@ -1,6 +1,16 @@
 import { AppError } from "../lib/errors.ts";
 import { type Ipv6, ipv6FromBytes, ipv6ToBytes, parseIpv6 } from "../lib/ipv6.ts";
 import { errnoName, lastErrno, sharedLibc } from "./libc.ts";
+import {
+  AF_INET6,
+  SOCK_RAW,
+  SOCK_NONBLOCK,
+  SOCK_CLOEXEC,
+  SOL_SOCKET,
+  SO_BINDTODEVICE,
+  IPPROTO_IPV6,
+  IPPROTO_ICMPV6,
+} from "./linux.ts";
 
 export type Icmpv6Socket = {
   /** Sent to one machine or group of the device's link; the kernel writes the checksum. What cannot be sent is dropped. */
@@ -18,17 +28,9 @@ export type Icmpv6Options = {
 };
 
 // Linux; the same numbers on amd64 and arm64 (linux/in6.h, linux/icmpv6.h, asm-generic/socket.h).
-const AF_INET6 = 10;
-const SOCK_RAW = 3;
-const SOCK_NONBLOCK = 0o4000;
-const SOCK_CLOEXEC = 0o2000000;
-const SOL_SOCKET = 1;
-const SO_BINDTODEVICE = 25;
-const IPPROTO_IPV6 = 41;
 const IPV6_UNICAST_HOPS = 16;
 const IPV6_MULTICAST_HOPS = 18;
 const IPV6_JOIN_GROUP = 20;
-const IPPROTO_ICMPV6 = 58;
 const ICMPV6_FILTER = 1;
 
 /** RFC 4861 section 4: a neighbour takes nothing that has come through a router. */
