@@ -69,8 +69,10 @@ async function fetchWhole(command: readonly string[]): Promise<void> {
   assert.equal(exitCode, 0, stderr);
   assert.ok(readFileSync(fetched).equals(content), "came back changed");
   const line = await lines.next();
-  const { outcome, bytes } = JSON.parse(String(line.value)) as Record<string, unknown>;
-  assert.deepEqual({ outcome, bytes }, { outcome: "done", bytes: content.length });
+  const { outcome, bytes, message } = JSON.parse(String(line.value)) as Record<string, unknown>;
+  // A client that has everything leaves, and its last acknowledgement is lost as any other: the head cannot know.
+  if (outcome !== "done") assert.equal(message, "the last block was never acknowledged");
+  else assert.equal(bytes, content.length);
 }
 
 for (const perMille of [10, 50]) {
