@@ -1,4 +1,5 @@
 import { planBoot } from "./boot/boot-plan.ts";
+import { grubDirectories } from "./model/arch.ts";
 import { diskFaults } from "./boot/head-faults.ts";
 import type { OpenCore, Running } from "./core.ts";
 import { previewOptions, previewProxy } from "./dhcp/preview.ts";
@@ -95,7 +96,11 @@ export async function why(core: OpenCore, running: Running | undefined, subject:
       ...(running?.faults() ?? []),
       ...(node === undefined
         ? []
-        : diskFaults(core.desk.planOf(node), core.config.loaderDirectory, core.config.loader)),
+        : diskFaults(
+            core.desk.planOf(node),
+            [core.config.loaderDirectory, ...grubDirectories],
+            core.config.loader,
+          )),
     ],
     unknownMachines: tracker.discovered(),
     headRuns: running !== undefined,

@@ -162,7 +162,7 @@ function ipv6Site(config: Config): Dhcp6ServerOptions["site"] {
   if (ipv6 === undefined) return undefined;
   const { address, dns } = ipv6;
   // As long as the addresses of the interface's own IPv4 network.
-  const leaseSeconds = networks[0]?.leaseSeconds ?? 3600;
+  const [{ leaseSeconds }] = networks;
   const urls = bootUrls(address, ports.http);
   return { prefix: prefixOf(address), leaseSeconds, domain, dns, unknownMachines, loader, urls };
 }

@@ -1,14 +1,15 @@
 import { accessSync, constants } from "node:fs";
 import { join } from "node:path";
 import { errnoOf } from "../lib/errors.ts";
-import { grubDirectories, type LoaderKind } from "../model/arch.ts";
+import type { LoaderKind } from "../model/arch.ts";
 import type { HeadFault } from "../model/head-fault.ts";
 import type { BootPlan } from "./boot-plan.ts";
 
 /**
  * What is wrong on the head's disk that would stop a node with this plan: looked at when somebody asks why, not before.
+ * `loaderPlaces`: the directories from which loaders are served.
  */
-export function diskFaults(plan: BootPlan, loaderDirectory: string, loader: LoaderKind): HeadFault[] {
+export function diskFaults(plan: BootPlan, loaderPlaces: readonly string[], loader: LoaderKind): HeadFault[] {
   const faults: HeadFault[] = [];
   const { image, reference } = plan;
   const name = reference.replace(/@.*/, "");
@@ -34,16 +35,14 @@ export function diskFaults(plan: BootPlan, loaderDirectory: string, loader: Load
       message: `the root file system ${image.root} ${rootProblem}`,
       fix: rebuild,
     });
-  const needed = [
-    { file: join(loaderDirectory, "undionly.kpxe"), package: "ipxe" },
+  const uefi =
     loader === "grub"
-      ? { file: join(grubDirectories[0], "grubnetx64.efi"), package: "grub-efi-amd64-bin" }
-      : { file: join(loaderDirectory, "snponly.efi"), package: "ipxe" },
-  ];
-  for (const { file, package: debianPackage } of needed) {
-    const problem = unreadable(file);
-    if (problem === undefined) continue;
-    const message = `the boot loader ${file} ${problem}`;
+      ? { file: "grubnetx64.efi", debianPackage: "grub-efi-amd64-bin" }
+      : { file: "snponly.efi", debianPackage: "ipxe" };
+  for (const { file, debianPackage } of [{ file: "undionly.kpxe", debianPackage: "ipxe" }, uefi]) {
+    const problems = loaderPlaces.map((place) => unreadable(join(place, file)));
+    if (problems.includes(undefined)) continue;
+    const message = `the boot loader ${join(loaderPlaces[0] ?? "", file)} ${problems[0]}`;
     faults.push({ stops: "loader", message, fix: `apt-get install ${debianPackage}` });
   }
   return faults;

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { diskFaults } from "../../../server/boot/head-faults.ts";
 import { createTftpFiles } from "../../../server/boot/tftp-files.ts";
 import { AppError } from "../../../server/lib/errors.ts";
 import type { BootEvent } from "../../../server/model/boot-event.ts";
@@ -81,4 +84,20 @@ test("whatever is told, a GRUB never reaches a prompt: each script only prints, 
       assert.match(line, /^\s*(?:#.*|echo ".*"|sleep \d+|if (?:linux|initrd) .*; then|boot|fi|)$/, line);
     }
   }
+});
+
+test("why looks for a loader in every directory that one is served from", async (t) => {
+  const { desk, node, files } = await openTftp(t);
+  const missing = (places: readonly string[]): string[] =>
+    diskFaults(desk.planOf(node), places, "grub").flatMap(({ stops, message }) =>
+      stops === "loader" ? [message] : [],
+    );
+  const [bios, grub] = ["undionly.kpxe", "grubnetx64.efi"].map(
+    (file) => `the boot loader ${join(files, file)} is missing`,
+  );
+  assert.deepEqual(missing([files]), [bios, grub]);
+  const other = join(files, "other");
+  mkdirSync(other);
+  writeFileSync(join(other, "grubnetx64.efi"), "GRUB");
+  assert.deepEqual(missing([files, other]), [bios]);
 });
