@@ -1,5 +1,5 @@
 import { planBoot } from "./boot/boot-plan.ts";
-import { grubDirectories } from "./model/arch.ts";
+import { grubDirectories, type LoaderKind, loaderKinds } from "./model/arch.ts";
 import { diskFaults } from "./boot/head-faults.ts";
 import type { OpenCore, Running } from "./core.ts";
 import { previewOptions, previewProxy } from "./dhcp/preview.ts";
@@ -10,6 +10,7 @@ import { AppError } from "./lib/errors.ts";
 import { formatIpv4Range, formatSubnet } from "./lib/ipv4.ts";
 import { parseMac } from "./lib/mac.ts";
 import type { NodeAnswer, RenderAnswer, StatusAnswer, WhyAnswer } from "./model/answers.ts";
+import { inherited } from "./model/inherited.ts";
 import type { ImageVersion } from "./model/image.ts";
 import { networkOf } from "./model/network.ts";
 import type { ClusterNode } from "./model/node.ts";
@@ -42,10 +43,17 @@ export function statusOf(core: OpenCore, running: Running | undefined, leases: n
     })),
     parts: running?.parts() ?? [],
     nodes,
+    loaders: loadersInForce(core),
     unknownMachines: tracker.discovered().length,
     leases,
     images: core.catalog.list().length,
   };
+}
+
+/** Every loader that some machine is given. */
+function loadersInForce({ directory, loaderFor }: OpenCore): LoaderKind[] {
+  const kinds = new Set([undefined, ...directory.nodes()].map((node) => loaderFor(node)));
+  return loaderKinds.filter((kind) => kinds.has(kind));
 }
 
 /** Nodes as the API shows them. Each image is looked for once: the store is on a disk. */
@@ -63,6 +71,7 @@ export async function nodeAnswers(core: OpenCore, nodes: readonly ClusterNode[])
       load: tracker.loadOf(node),
       hardware: hardware.get(node.id),
       plan: planBoot(node, directory, { ...catalog, find }, config.image),
+      loader: inherited("loader", node, directory, config),
     }),
   );
 }
@@ -99,7 +108,7 @@ export async function why(core: OpenCore, running: Running | undefined, subject:
         : diskFaults(
             core.desk.planOf(node),
             [core.config.loaderDirectory, ...grubDirectories],
-            core.config.loader,
+            core.loaderFor(node),
           )),
     ],
     unknownMachines: tracker.discovered(),
@@ -121,7 +130,7 @@ export async function render(core: OpenCore, name: string): Promise<RenderAnswer
     image: image === undefined ? reference : `${image.name}@${image.version}`,
     ...networkText(node, core),
     dhcp: dhcpPreviews(node, core),
-    bootScript: desk.preview(node),
+    bootScript: desk.preview(node, core.loaderFor(node)),
     kernelArguments: image === undefined ? "" : desk.argumentsOf(node, image).join(" "),
     files: files.map((file) => ({
       path: file.place === "root" ? file.path : `initrd:${file.path}`,
@@ -144,8 +153,11 @@ function networkText(node: ClusterNode, { config }: OpenCore): { network?: strin
  * What DHCP gives to each client of a node: both kinds of PC firmware, iPXE, and, where the head gives out addresses, the
  * running system.
  */
-function dhcpPreviews(node: ClusterNode, { config, urls, directory }: OpenCore): RenderAnswer["dhcp"] {
-  const site = { ...config, urls };
+function dhcpPreviews(
+  node: ClusterNode,
+  { config, urls, loaderFor, directory }: OpenCore,
+): RenderAnswer["dhcp"] {
+  const site = { ...config, urls, loaderFor };
   const [bios = [], uefi = []] = ["bios", "uefi-x64"].map((firmware) =>
     (config.dhcp.mode === "proxy"
       ? previewProxy(node, site, firmware)

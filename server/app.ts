@@ -38,17 +38,18 @@ export async function createHead(
   checkMachine(config, network);
   const core = await openCore(config, { log });
   const clock = systemClock;
-  const { tracker, directory, desk, urls } = core;
+  const { tracker, directory, desk, urls, loaderFor } = core;
+  const site = { ...config, loaderFor };
   const nfs = createNfsServer({ config, log, clock, searchPath });
   const { mode } = config.dhcp;
   const dhcpParts = { urls, directory, record: tracker.record, log, clock };
   const dhcp =
-    mode === "proxy" ? undefined : createDhcpServer({ ...dhcpParts, config, store: core.leaseStore });
-  const proxyDhcp = createProxyServer({ ...dhcpParts, config: { ...config, mode } });
+    mode === "proxy" ? undefined : createDhcpServer({ ...dhcpParts, config: site, store: core.leaseStore });
+  const proxyDhcp = createProxyServer({ ...dhcpParts, config: { ...site, mode } });
   const dhcp6 = createDhcp6Server({
     device: config.interface,
     mac: network.macs[config.interface],
-    site: ipv6Site(config),
+    site: ipv6Site(config, loaderFor),
     directory,
     record: tracker.record,
     log,
@@ -157,14 +158,14 @@ export async function createHead(
 /** The database is open before there are parts and closed after them. */
 const opened = { start: async () => {}, stop: async () => {} };
 
-function ipv6Site(config: Config): Dhcp6ServerOptions["site"] {
-  const { ipv6, networks, domain, unknownMachines, loader, ports } = config;
+function ipv6Site(config: Config, loaderFor: Core["loaderFor"]): Dhcp6ServerOptions["site"] {
+  const { ipv6, networks, domain, unknownMachines, ports } = config;
   if (ipv6 === undefined) return undefined;
   const { address, dns } = ipv6;
   // As long as the addresses of the interface's own IPv4 network.
   const [{ leaseSeconds }] = networks;
   const urls = bootUrls(address, ports.http);
-  return { prefix: prefixOf(address), leaseSeconds, domain, dns, unknownMachines, loader, urls };
+  return { prefix: prefixOf(address), leaseSeconds, domain, dns, unknownMachines, loaderFor, urls };
 }
 
 /** A file from the first of the directories that has it. */

@@ -24,6 +24,8 @@ import { messageOf } from "./lib/errors.ts";
 import type { Log } from "./lib/log.ts";
 import type { PartStatus } from "./model/answers.ts";
 import type { HeadFault } from "./model/head-fault.ts";
+import type { LoaderKind } from "./model/arch.ts";
+import { inherited } from "./model/inherited.ts";
 import type { ImageCatalog } from "./model/image.ts";
 import { isNodeName, type ClusterNode, type Lease } from "./model/node.ts";
 import { bundleAgent } from "./nodeconfig/agent-bundle.ts";
@@ -59,6 +61,8 @@ export type Core = {
   catalog: ImageCatalog;
   desk: BootDesk;
   urls: BootUrls;
+  /** Which loader a node is given, or a machine that is none. */
+  loaderFor: (node: ClusterNode | undefined) => LoaderKind;
   leaseStore: LeaseStore;
   bootStore: BootStore;
   overlay: (node: ClusterNode, token: string) => Promise<readonly OverlayFile[]>;
@@ -162,6 +166,7 @@ async function compose(config: Config, database: Database, log: Log): Promise<Co
     catalog,
     desk,
     urls,
+    loaderFor: (node: ClusterNode | undefined) => inherited("loader", node, directory, config).value,
     leaseStore,
     bootStore,
     overlay,

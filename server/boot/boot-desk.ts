@@ -114,21 +114,21 @@ export class BootDesk {
   }
 
   /** What this machine would be told. Begins nothing and takes no turn. */
-  peek(asked: BootIdentity): string {
+  peek(asked: BootIdentity, dialect: Dialect = "ipxe"): string {
     const node = this.#nodeOf(asked);
-    if (node === undefined) return this.#render({ kind: "wait", machine: asked }, "ipxe");
+    if (node === undefined) return this.#render({ kind: "wait", machine: asked }, dialect);
     const machine = identityOf(asked.mac, node);
     const { reference, image } = this.planOf(node);
-    if (image === undefined) return this.#render({ kind: "no-image", machine, node, reference }, "ipxe");
-    return this.#bootScript({ machine, node, image, nonce: previewNumber }, "ipxe").text;
+    if (image === undefined) return this.#render({ kind: "no-image", machine, node, reference }, dialect);
+    return this.#bootScript({ machine, node, image, nonce: previewNumber }, dialect).text;
   }
 
   /** The script as this node would be given it. */
-  preview(node: ClusterNode): string {
+  preview(node: ClusterNode, dialect: Dialect): string {
     const [mac] = node.macs;
     if (mac === undefined)
       return `# ${node.name} has no MAC address, so no machine is given a script as it\n`;
-    return this.peek({ mac });
+    return this.peek({ mac }, dialect);
   }
 
   /** The node has taken a piece of kernel, initrd or overlay. */

@@ -1,23 +1,16 @@
 import type { Directory } from "../model/directory.ts";
 import type { ImageCatalog, ImageVersion } from "../model/image.ts";
+import { inherited } from "../model/inherited.ts";
 import type { ClusterNode } from "../model/node.ts";
 
 /** What a node boots. `image` is absent while the store has nothing under `reference`. */
 export type BootPlan = {
   /** As it was asked for: `debian-13`, `debian-13@20261122-3f9a1c04`. */
   reference: string;
+  /** Who says so: `node`, `group compute`, `site`. */
+  from: string;
   image?: ImageVersion;
 };
-
-/** The node's own image, else that of its first group that names one, else the head's default. */
-export function imageReferenceOf(node: ClusterNode, directory: Directory, fallback: string): string {
-  if (node.image !== undefined) return node.image;
-  for (const name of node.groups) {
-    const image = directory.group(name)?.image;
-    if (image !== undefined) return image;
-  }
-  return fallback;
-}
 
 export function planBoot(
   node: ClusterNode,
@@ -25,9 +18,9 @@ export function planBoot(
   catalog: Pick<ImageCatalog, "find">,
   fallback: string,
 ): BootPlan {
-  const reference = imageReferenceOf(node, directory, fallback);
+  const { value: reference, from } = inherited("image", node, directory, { image: fallback });
   const image = catalog.find(reference);
-  return { reference, ...(image === undefined ? {} : { image }) };
+  return { reference, from, ...(image === undefined ? {} : { image }) };
 }
 
 export type KernelArgumentInput = {

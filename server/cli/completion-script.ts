@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { settableOptionNames } from "../dhcp/option-text.ts";
+import { loaderKinds } from "../model/arch.ts";
 import { helpTopics } from "./help-topics.ts";
 
 /** What an argument or a flag's value is completed with, by the name it has in the help. */
@@ -9,6 +10,7 @@ const valueKinds: Readonly<Record<string, string>> = {
   groups: "group",
   group: "group",
   image: "image",
+  loader: loaderKinds.join(" "),
   file: "file",
   path: "file",
   directory: "directory",

@@ -43,7 +43,7 @@ export function bootAnswer(
   const { architecture } = client;
   if (architecture === raspberryPi && site.raspberryPiDirectory !== undefined)
     return { kind: "raspberry-pi" };
-  const loader = loaderOf(architecture, client.kind === "ipxe" ? "ipxe" : site.loader);
+  const loader = loaderOf(architecture, client.kind === "ipxe" ? "ipxe" : site.loaderFor(node));
   if (loader === undefined) return { kind: "no-loader", architecture };
   if (client.kind === "firmware" && client.transport === "http") {
     return { kind: "http", url: site.urls.loader(machine, loader) };

@@ -1,11 +1,15 @@
 import type { Config } from "../config/config.ts";
+import type { LoaderKind } from "../model/arch.ts";
 import type { BootIdentity } from "../model/boot-identity.ts";
 import type { Directory } from "../model/directory.ts";
+import type { ClusterNode } from "../model/node.ts";
 import type { LeaseTable } from "./leases.ts";
 import type { UuidSightings } from "./uuid-sightings.ts";
 
 /** What of the head's configuration tells a machine what to boot. */
-export type BootSite = Pick<Config, "address" | "unknownMachines" | "loader" | "raspberryPiDirectory"> & {
+export type BootSite = Pick<Config, "address" | "unknownMachines" | "raspberryPiDirectory"> & {
+  /** Which loader a node is given, or a machine that is none. */
+  loaderFor: (node: ClusterNode | undefined) => LoaderKind;
   urls: BootUrls;
 };
 

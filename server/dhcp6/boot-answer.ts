@@ -19,7 +19,7 @@ export function bootAnswer6(request: Request6, node: ClusterNode | undefined, si
   const machine = identityOf(mac, node);
   if (client.kind === "ipxe") return { kind: "url", url: site.urls.script(machine) };
   const { architecture, transport } = client;
-  const file = loaderOf(architecture, site.loader);
+  const file = loaderOf(architecture, site.loaderFor(node));
   if (file === undefined) return { kind: "no-loader", architecture };
   const { tftpLoader, loader } = site.urls;
   const urlOf = transport === "http" ? loader : tftpLoader;

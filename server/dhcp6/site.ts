@@ -2,6 +2,7 @@ import type { Ipv6, Ipv6Prefix } from "../lib/ipv6.ts";
 import type { BootIdentity } from "../model/boot-identity.ts";
 import type { LoaderKind } from "../model/arch.ts";
 import type { Directory } from "../model/directory.ts";
+import type { ClusterNode } from "../model/node.ts";
 
 /** Where the head's servers have things, by IPv6; the composition root knows. */
 export type BootUrls6 = {
@@ -20,7 +21,8 @@ export type Site6 = {
   domain: string;
   dns: readonly Ipv6[];
   unknownMachines: "wait" | "address" | "ignore";
-  loader: LoaderKind;
+  /** Which loader a node is given, or a machine that is none. */
+  loaderFor: (node: ClusterNode | undefined) => LoaderKind;
   urls: BootUrls6;
 };
 

@@ -63,10 +63,11 @@ const loaders = [
   },
 ] as const;
 
-function loaderChecks(config: Config, { fileExists }: HeadFacts): readonly Check[] {
+function loaderChecks(config: Config, { fileExists, store }: HeadFacts): readonly Check[] {
   const grub = `${grubDirectories[0]}/grubnetx64.efi`;
+  const kinds = "status" in store ? store.status.loaders : [config.loader];
   if (
-    config.loader === "grub" &&
+    kinds.includes("grub") &&
     !fileExists(grub) &&
     !fileExists(`${config.loaderDirectory}/grubnetx64.efi`)
   ) {

@@ -1,5 +1,7 @@
 import type { Hardware, Load } from "../../agent/contract.ts";
+import type { LoaderKind } from "../model/arch.ts";
 import type { ImageVersion } from "../model/image.ts";
+import type { Inherited } from "../model/inherited.ts";
 import { optionNameAndText } from "../dhcp/option-text.ts";
 import type {
   DiscoveredAnswerMachine,
@@ -20,11 +22,15 @@ export type NodeFacts = {
   state: NodeState;
   load: Load | undefined;
   hardware: Hardware | undefined;
-  plan: { reference: string; image?: ImageVersion };
+  plan: { reference: string; from: string; image?: ImageVersion };
+  loader: Inherited<LoaderKind>;
 };
 
 /** A node as the API shows it: no secret of it is in here. */
-export function nodeAnswer(node: ClusterNode, { state, load, hardware, plan }: NodeFacts): NodeAnswer {
+export function nodeAnswer(
+  node: ClusterNode,
+  { state, load, hardware, plan, loader }: NodeFacts,
+): NodeAnswer {
   return {
     name: node.name,
     macs: node.macs,
@@ -35,6 +41,10 @@ export function nodeAnswer(node: ClusterNode, { state, load, hardware, plan }: N
     groups: node.groups,
     ...(node.image === undefined ? {} : { image: node.image }),
     effectiveImage: plan.image === undefined ? plan.reference : `${plan.image.name}@${plan.image.version}`,
+    imageFrom: plan.from,
+    ...(node.loader === undefined ? {} : { loader: node.loader }),
+    effectiveLoader: loader.value,
+    loaderFrom: loader.from,
     kernelArguments: node.kernelArguments,
     options: optionAnswers(node.options),
     phase: state.phase,

@@ -13,6 +13,7 @@ const texts = z.array(text).max(10_000);
 const dryRun = z.boolean().exactOptional();
 const settings = {
   image: text.exactOptional(),
+  loader: text.exactOptional(),
   kernelArguments: texts.exactOptional(),
   options: texts.exactOptional(),
   dryRun,

@@ -3,11 +3,13 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { Kysely } from "kysely";
 import { Migrator } from "kysely/migration";
+import { systemClock } from "../lib/clock.ts";
 import { AppError, messageOf } from "../lib/errors.ts";
 import * as init from "./migrations/0001-init.ts";
 import * as largeClusters from "./migrations/0002-large-clusters.ts";
 import * as hardwareApart from "./migrations/0003-hardware-apart.ts";
 import * as identityAndOptions from "./migrations/0004-identity-and-options.ts";
+import * as loader from "./migrations/0005-loader.ts";
 import { backUp, copyTo, newestBackup } from "./backups.ts";
 import { DurableWriter } from "./durable-writer.ts";
 import { sqliteDialect } from "./sqlite-dialect.ts";
@@ -45,7 +47,7 @@ export async function openDatabase(stateDirectory: string): Promise<Database> {
   chmodSync(file, 0o600);
   const db = new Kysely<Tables>({ dialect: sqliteDialect(raw) });
   try {
-    await migrate(db);
+    await migrate(db, () => backUp(raw, backups, systemClock.nowMs()));
   } catch (error) {
     raw.close();
     throw error;
@@ -141,18 +143,27 @@ function lockHolder(file: string): string | undefined {
   return undefined;
 }
 
-async function migrate(db: Kysely<Tables>): Promise<void> {
+/** `backup`: called before the tables of another version are changed, since nothing but that copy leads back. */
+async function migrate(db: Kysely<Tables>, backup: () => Promise<void>): Promise<void> {
   const migrations = {
     "0001-init": init,
     "0002-large-clusters": largeClusters,
     "0003-hardware-apart": hardwareApart,
     "0004-identity-and-options": identityAndOptions,
+    "0005-loader": loader,
   };
   const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } });
-  const { error } = await migrator.migrateToLatest();
-  if (error !== undefined) {
-    throw new AppError("environment", `the database cannot be brought up to date: ${messageOf(error)}`, {
+  const fail = (error: unknown): AppError =>
+    new AppError("environment", `the database cannot be brought up to date: ${messageOf(error)}`, {
       cause: error,
     });
+  const done = await migrator.getMigrations();
+  const isOlder = done.some(({ executedAt }) => executedAt !== undefined);
+  if (isOlder && done.some(({ executedAt }) => executedAt === undefined)) {
+    await backup().catch((error: unknown) => {
+      throw fail(error);
+    });
   }
+  const { error } = await migrator.migrateToLatest();
+  if (error !== undefined) throw fail(error);
 }

@@ -14,6 +14,7 @@ import { clientIdText, relayPortText } from "../model/machine-identity.ts";
 import type { LiveDirectory } from "./live-directory.ts";
 import { checkKernelArguments, checkIps, Faults } from "./node-values.ts";
 import { identifiersOf } from "./identity-values.ts";
+import { readInherited } from "./inherited-values.ts";
 import { readOptions } from "./option-values.ts";
 import type { NodeStore, Settings } from "./node-store.ts";
 import { planAdd, planSet, type PlanView } from "./plan.ts";
@@ -150,15 +151,13 @@ export class Inventory {
 
   async #saveGroup(request: SetGroupRequest, before: Group, verb: string): Promise<ChangeAnswer> {
     const faults = new Faults();
-    if (request.image !== undefined && request.image !== "" && !this.#parts.view().hasImage(request.image))
-      faults.add("--image", `there is no image ${request.image} (provision list-images)`);
+    const inherit = readInherited(request, this.#parts.view().hasImage, faults);
     checkKernelArguments(request.kernelArguments ?? [], faults);
     const options = readOptions(request.options, faults) ?? before.options ?? [];
     faults.check(`cannot set the group ${request.name}`);
-    const image = request.image ?? before.image;
     const after: Group = {
       name: before.name,
-      ...(image === undefined || image === "" ? {} : { image }),
+      ...inherit(before),
       kernelArguments: request.kernelArguments ?? before.kernelArguments,
       ...(options.length === 0 ? {} : { options }),
     };
@@ -174,6 +173,7 @@ export class Inventory {
         [
           `group ${after.name}: ${verb}`,
           ...(after.image === undefined ? [] : [`image ${after.image}`]),
+          ...(after.loader === undefined ? [] : [`loader ${after.loader}`]),
           ...(after.kernelArguments.length === 0
             ? []
             : [`kernel arguments ${after.kernelArguments.join(" ")}`]),
@@ -211,6 +211,7 @@ function settingsOf(node: Settings): string {
   const parts = [node.ip, ...(node.macs.length === 0 ? noPort : [node.macs.join(" ")]), ...identifiers];
   if (node.groups.length > 0) parts.push(node.groups.map((group) => `@${group}`).join(" "));
   if (node.image !== undefined) parts.push(`image ${node.image}`);
+  if (node.loader !== undefined) parts.push(`loader ${node.loader}`);
   parts.push(...(node.options ?? []).map((option) => `option ${optionText(option)}`));
   return parts.join(", ");
 }
@@ -225,6 +226,7 @@ function differences(before: ClusterNode, after: ClusterNode): string[] {
     "relay port": node.relayPort === undefined ? "none" : relayPortText(node.relayPort),
     group: node.groups.join(" ") || "none",
     image: node.image ?? "none",
+    loader: node.loader ?? "none",
     "kernel arguments": node.kernelArguments.join(" ") || "none",
     options: (node.options ?? []).map(optionText).join(" ") || "none",
   });

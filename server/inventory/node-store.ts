@@ -1,5 +1,6 @@
 import type { Ipv4 } from "../lib/ipv4.ts";
 import type { Mac } from "../lib/mac.ts";
+import type { LoaderKind } from "../model/arch.ts";
 import type { ClientId, RelayPort, Uuid } from "../model/machine-identity.ts";
 import type { ClusterNode, DhcpOption, Group, SshHostKey } from "../model/node.ts";
 import type { Database } from "./database.ts";
@@ -26,6 +27,7 @@ const settingColumns = [
   "name",
   "ip",
   "image",
+  "loader",
   "kernel_arguments",
   "dhcp_options",
   "uuid",
@@ -51,7 +53,7 @@ const addPort = "insert into node_ports (mac, position, node_id) select ?, ?, id
 const addMembership =
   "insert into node_groups (group_name, position, node_id) select ?, ?, id from nodes where name = ?";
 const removeNode = "delete from nodes where id = ?";
-const groupColumns = ["image", "kernel_arguments", "dhcp_options"] as const;
+const groupColumns = ["image", "loader", "kernel_arguments", "dhcp_options"] as const;
 const saveGroup = `${insertInto("groups", ["name", ...groupColumns])} ${onConflict("name", groupColumns)}`;
 const removeGroup = "delete from groups where name = ?";
 
@@ -163,6 +165,7 @@ export class NodeStore {
         addedAtMs: row.added_at_ms,
       };
       if (row.image !== null) node.image = shared.text(row.image);
+      if (row.loader !== null) node.loader = shared.text(row.loader) as LoaderKind;
       if (row.dhcp_options !== "[]") Object.assign(node, optionsFrom(row.dhcp_options));
       if (row.uuid !== null) node.uuid = row.uuid as Uuid;
       if (row.client_ids !== "[]") node.clientIds = JSON.parse(row.client_ids) as ClientId[];
@@ -233,6 +236,7 @@ function settings(node: Settings): SqlValue[] {
     node.name,
     node.ip,
     node.image ?? null,
+    node.loader ?? null,
     JSON.stringify(node.kernelArguments),
     optionsText(node.options),
     node.uuid ?? null,
@@ -247,13 +251,15 @@ function newRow(node: NewNode): SqlValue[] {
 }
 
 function groupRow(group: Group): SqlValue[] {
-  return [group.name, group.image ?? null, JSON.stringify(group.kernelArguments), optionsText(group.options)];
+  const { name, image = null, loader = null } = group;
+  return [name, image, loader, JSON.stringify(group.kernelArguments), optionsText(group.options)];
 }
 
 function groupFromRow(row: Tables["groups"]): Group {
   return {
     name: row.name,
     ...(row.image === null ? {} : { image: row.image }),
+    ...(row.loader === null ? {} : { loader: row.loader as LoaderKind }),
     kernelArguments: JSON.parse(row.kernel_arguments) as string[],
     ...optionsFrom(row.dhcp_options),
   };

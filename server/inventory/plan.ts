@@ -8,6 +8,7 @@ import { expandNewNames } from "../model/node-range.ts";
 import { type ClusterNode, type DiscoveredMachine, isNodeName, type SshHostKey } from "../model/node.ts";
 import type { NewNode } from "./node-store.ts";
 import { spreadIdentities } from "./identity-values.ts";
+import { readInherited } from "./inherited-values.ts";
 import { readOptions } from "./option-values.ts";
 import { checkUnique } from "./unique.ts";
 import {
@@ -43,6 +44,7 @@ export function planAdd(request: AddNodesRequest, view: PlanView): NewNode[] {
   const ips = addressesOf(request, names, seen, view, faults);
   const identities = spreadIdentities(request, names, faults);
   const options = readOptions(request.options, faults) ?? [];
+  const inherit = readInherited(request, view.hasImage, faults);
   checkSettings(request, view, faults);
 
   const nodes = names.map((name, index) => ({
@@ -51,7 +53,7 @@ export function planAdd(request: AddNodesRequest, view: PlanView): NewNode[] {
     ...identities[index]?.({}),
     ip: ips?.[index] ?? ("" as Ipv4),
     groups: [...new Set(request.groups)],
-    ...(request.image === undefined ? {} : { image: request.image }),
+    ...inherit({}),
     kernelArguments: request.kernelArguments ?? [],
     ...(options.length === 0 ? {} : { options }),
     machineId: view.makeMachineId(),
@@ -139,7 +141,7 @@ function discoveredPorts(
 }
 
 function checkSettings(
-  request: Pick<AddNodesRequest, "groups" | "image" | "kernelArguments">,
+  request: Pick<AddNodesRequest, "groups" | "kernelArguments">,
   view: PlanView,
   faults: Faults,
 ): void {
@@ -151,9 +153,6 @@ function checkSettings(
         `there is no group ${group}; there ${known.length === 1 ? "is" : "are"} ${known.join(", ") || "none"} (provision add-group ${group})`,
       );
     }
-  }
-  if (request.image !== undefined && request.image !== "" && !view.hasImage(request.image)) {
-    faults.add("--image", `there is no image ${request.image} (provision list-images)`);
   }
   checkKernelArguments(request.kernelArguments ?? [], faults);
 }
@@ -175,6 +174,7 @@ export function planSet(
   checkIps("--ip", ips ?? [], view.site, faults);
   const identities = spreadIdentities(request, names, faults);
   const newOptions = readOptions(request.options, faults);
+  const inherit = readInherited(request, view.hasImage, faults);
   checkSettings(request, view, faults);
   checkRename(request, names, faults);
 
@@ -182,14 +182,14 @@ export function planSet(
     const ports = (columns: readonly (readonly Mac[] | undefined)[]): Mac[] =>
       columns.flatMap((column) => column?.[index] ?? []);
     const {
-      image: oldImage,
+      image: _image,
+      loader: _loader,
       options: oldOptions = [],
       uuid: _uuid,
       clientIds: _clientIds,
       relayPort: _relayPort,
       ...rest
     } = before;
-    const image = request.image ?? oldImage;
     const options = newOptions ?? oldOptions;
     const after: ClusterNode = {
       ...rest,
@@ -197,7 +197,7 @@ export function planSet(
       macs: [...new Set([...(replaced === undefined ? before.macs : ports(replaced)), ...ports(added)])],
       ip: ips?.[index] ?? before.ip,
       groups: request.groups === undefined ? before.groups : [...new Set(request.groups)],
-      ...(image === undefined || image === "" ? {} : { image }),
+      ...inherit(before),
       kernelArguments: request.kernelArguments ?? before.kernelArguments,
       ...(options.length === 0 ? {} : { options }),
       ...identities[index]?.(before),

@@ -7,6 +7,7 @@ export type Tables = {
     name: string;
     ip: string;
     image: string | null;
+    loader: string | null;
     /** JSON: string[] */
     kernel_arguments: string;
     /** JSON: [code, hexadecimal value][] */
@@ -22,7 +23,13 @@ export type Tables = {
   };
   node_ports: { mac: string; node_id: number; position: number };
   node_groups: { node_id: number; group_name: string; position: number };
-  groups: { name: string; image: string | null; kernel_arguments: string; dhcp_options: string };
+  groups: {
+    name: string;
+    image: string | null;
+    loader: string | null;
+    kernel_arguments: string;
+    dhcp_options: string;
+  };
   leases: {
     ip: string;
     client: string;

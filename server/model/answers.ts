@@ -1,5 +1,6 @@
 import type { Hardware, Load } from "../../agent/contract.ts";
 import type { Fault } from "../lib/errors.ts";
+import type { LoaderKind } from "./arch.ts";
 import type { BootEvent } from "./boot-event.ts";
 import type { ImageVersion } from "./image.ts";
 import type { DiscoveredMachine, Group, Lease } from "./node.ts";
@@ -67,6 +68,13 @@ export type NodeAnswer = {
   image?: string;
   /** What it boots, after groups and the head's default: `name@version`, or `name` while it has no version. */
   effectiveImage: string;
+  /** Who says so: `node`, `group compute`, `site`. */
+  imageFrom: string;
+  /** As set on the node itself. */
+  loader?: LoaderKind;
+  /** What its firmware is given, where there is one for it, after groups and the site's. */
+  effectiveLoader: LoaderKind;
+  loaderFrom: string;
   kernelArguments: readonly string[];
   /** Of its own. */
   options: readonly OptionAnswer[];
@@ -95,6 +103,7 @@ export type AddNodesRequest = {
   ip?: string;
   groups?: readonly string[];
   image?: string;
+  loader?: string;
   kernelArguments?: readonly string[];
   /** Each `NAME=VALUE`. */
   options?: readonly string[];
@@ -119,6 +128,8 @@ export type SetNodesRequest = {
   groups?: readonly string[];
   /** Empty text: no longer set. */
   image?: string;
+  /** Empty text: no longer set. */
+  loader?: string;
   kernelArguments?: readonly string[];
   /** Replaces them. */
   options?: readonly string[];
@@ -133,6 +144,8 @@ export type SetGroupRequest = {
   name: string;
   /** Empty text: no longer set. */
   image?: string;
+  /** Empty text: no longer set. */
+  loader?: string;
   kernelArguments?: readonly string[];
   /** Replaces them. */
   options?: readonly string[];
@@ -178,6 +191,8 @@ export type StatusAnswer = {
   pool?: string;
   parts: readonly PartStatus[];
   nodes: Readonly<Record<string, number>>;
+  /** Which loaders the nodes, and machines that are none, are given. */
+  loaders: readonly LoaderKind[];
   unknownMachines: number;
   leases: number;
   images: number;

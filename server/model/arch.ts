@@ -24,7 +24,7 @@ export type LoaderKind = (typeof loaderKinds)[number];
 const loader = { bios: "undionly.kpxe", x64: "snponly.efi", arm64: "ipxe-arm64.efi" } as const;
 
 /** Built by Debian's `grub-efi-amd64-bin` and `grub-efi-arm64-bin`, whole in one file, to start from the network. */
-const grub = { x64: "grubnetx64.efi", arm64: "grubnetaa64.efi" } as const;
+export const grub = { x64: "grubnetx64.efi", arm64: "grubnetaa64.efi" } as const;
 
 /** Where Debian has them. */
 export const grubDirectories = [
@@ -96,6 +96,11 @@ export function architectureNamed(name: string): Architecture {
 /** Every loader a firmware may be told to fetch. */
 export function loaderFiles(): readonly string[] {
   return [...Object.values(loader), ...Object.values(grub)];
+}
+
+/** Reads a loader's name; undefined for any other word. */
+export function parseLoaderKind(text: string): LoaderKind | undefined {
+  return loaderKinds.find((kind) => kind === text);
 }
 
 /** What this firmware is given. A BIOS gets iPXE in any case: Debian has no GRUB ready made for it. */

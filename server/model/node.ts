@@ -1,5 +1,6 @@
 import type { Ipv4 } from "../lib/ipv4.ts";
 import type { Mac } from "../lib/mac.ts";
+import type { LoaderKind } from "./arch.ts";
 import type { ClientId, RelayPort, Uuid } from "./machine-identity.ts";
 
 /** One machine of the rack, as the inventory has it. */
@@ -19,6 +20,8 @@ export type ClusterNode = {
   groups: readonly string[];
   /** `name` or `name@version`; absent: the group's, else the head's default image. */
   image?: string;
+  /** Absent: the group's, else the site's. */
+  loader?: LoaderKind;
   /** Appended to the image's and the group's. */
   kernelArguments: readonly string[];
   /** Absent: none of its own. */
@@ -37,6 +40,7 @@ export type SshHostKey = { privateKey: string; publicKey: string };
 export type Group = {
   name: string;
   image?: string;
+  loader?: LoaderKind;
   kernelArguments: readonly string[];
   options?: readonly DhcpOption[];
 };

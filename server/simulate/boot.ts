@@ -2,6 +2,7 @@ import { option, readOption } from "../dhcp/option-table.ts";
 import { type DhcpPacket, noAddress } from "../dhcp/packet.ts";
 import { DecodeError } from "../lib/errors.ts";
 import { type Ipv4, parseIpv4 } from "../lib/ipv4.ts";
+import { grub } from "../model/arch.ts";
 import { errorCodes } from "../tftp/packet.ts";
 import { acquire, type Address } from "./dhcp-client.ts";
 import { type DhcpProfile, dhcpProfiles } from "./dhcp-profiles.ts";
@@ -52,6 +53,7 @@ function* loadByTftp(machine: Machine, address: Address, dhcp: DhcpProfile, tftp
   yield* phase("loader");
   const file = bootFileOf(address.ack);
   if (file === "") throw new BootFailure(`${dhcp.name}: acknowledged, but without a boot file`);
+  yield* noteOtherLoader(file);
   const server = bootServerOf(address);
   const size = yield* probeSize(tftp, server, file);
   yield* note(`${tftp.name} asks for the size before it fetches: ${size ?? "not told"}`);
@@ -61,6 +63,14 @@ function* loadByTftp(machine: Machine, address: Address, dhcp: DhcpProfile, tftp
     throw new BootFailure(`TFTP: ${file} was said to have ${size} bytes and ${bytes} came`);
   }
   yield* note(`${bytes} bytes in ${blocks} blocks of ${blockBytes}, ${window} in flight`, file);
+}
+
+/** The loader itself is fetched, whichever it is; what it does then is walked as iPXE does it. */
+function* noteOtherLoader(file: string): Walk {
+  if (Object.values(grub).every((name) => !file.endsWith(`/${name}`))) return;
+  yield* note(
+    "this machine is given GRUB; from here on it is walked as an iPXE, which fetches the same files",
+  );
 }
 
 /** iPXE looks for a script of the user's beside itself before it asks by DHCP; where there is none it goes on. */
@@ -78,6 +88,7 @@ const edk2Headers = { "User-Agent": "UefiHttpBoot/1.0", Accept: "*/*", Connectio
 /** HttpBootDxe asks for the length, then for the file; without a length it does not know how much memory to take. */
 function* loadByHttp(machine: Machine, url: string): Walk {
   yield* phase("loader");
+  yield* noteOtherLoader(url);
   const head = yield* http({ method: "HEAD", url, headers: edk2Headers, want: "count" });
   checkReply(url, head);
   if (head.lengthBytes === undefined) throw new BootFailure(`${url}: the head does not tell the length`);

@@ -64,7 +64,7 @@ export function siteOf(changes: Partial<DhcpSite> = {}): DhcpSite {
     options: [],
     authoritative: true,
     unknownMachines: "wait",
-    loader: "ipxe",
+    loaderFor: () => "ipxe",
     urls: {
       loader: (machine, file) => `http://${head}:8080/boot/${segment(machine)}/loader/${file}`,
       loaderPath: (machine, file) => `boot/${segment(machine)}/loader/${file}`,

@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { parseMac } from "../../lib/mac.ts";
+import { loaderKinds } from "../../model/arch.ts";
 import type { AddNodesRequest } from "../../model/answers.ts";
 import { reportChange } from "../changes.ts";
 import { act, collect, collectList, type CommandText, define } from "../define.ts";
@@ -41,6 +42,7 @@ type Options = {
   ip?: string;
   group?: readonly string[];
   image?: string;
+  loader?: string;
   kernelArgument?: readonly string[];
   fromDiscovered?: readonly string[] | true;
 };
@@ -75,6 +77,10 @@ export function addAddNode(program: Command, surroundings: Surroundings): void {
     )
     .option("--image <image>", "image to boot, NAME or NAME@VERSION (default: the group's, else the head's)")
     .option(
+      "--loader <loader>",
+      `what its firmware starts: ${loaderKinds.join(", ")} (default: the group's, else the head's)`,
+    )
+    .option(
       "--kernel-argument <argument>",
       "one kernel argument after the image's and the group's; may be given several times",
       collect,
@@ -101,6 +107,7 @@ export function addAddNode(program: Command, surroundings: Surroundings): void {
       ...(options.ip === undefined ? {} : { ip: options.ip }),
       ...(options.group === undefined ? {} : { groups: options.group }),
       ...(options.image === undefined ? {} : { image: options.image }),
+      ...(options.loader === undefined ? {} : { loader: options.loader }),
       ...(options.kernelArgument === undefined ? {} : { kernelArguments: options.kernelArgument }),
       ...(options.fromDiscovered === undefined ? {} : { fromDiscovered: options.fromDiscovered }),
       ...(options.dryRun === true ? { dryRun: true } : {}),

@@ -6,7 +6,7 @@ import { foldNames } from "../../model/node-range.ts";
 
 const text: CommandText = {
   summary: "list groups, what they set and who is in them",
-  description: "Lists groups: their nodes, and the image and kernel arguments that they set.",
+  description: "Lists groups: their nodes, and what they set for them.",
   examples: [
     ["provision list-groups", "every group"],
     ["provision list-groups --json", "what they set, as JSON"],
@@ -42,6 +42,7 @@ export function addListGroups(program: Command, surroundings: Surroundings): voi
       },
       { title: "NODES", value: (row: (typeof rows)[number]) => foldNames(row.nodes) || "-", least: 10 },
       { title: "IMAGE", value: (row: (typeof rows)[number]) => row.image ?? "-", least: 9 },
+      { title: "LOADER", value: (row: (typeof rows)[number]) => row.loader ?? "-" },
       {
         title: "KERNEL ARGUMENTS",
         value: (row: (typeof rows)[number]) => row.kernelArguments.join(" ") || "-",

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { SetNodesRequest } from "../../model/answers.ts";
+import { loaderKinds } from "../../model/arch.ts";
 import { reportChange } from "../changes.ts";
 import { act, collect, collectList, type CommandText, define } from "../define.ts";
 import { usageError } from "../problem.ts";
@@ -15,6 +16,7 @@ A flag replaces the value, except --add-mac. What is not named stays as it is.`,
     ["provision set-node '@compute' --no-image", "back to the group's image, else the head's"],
     ["provision set-node n003 --add-mac 52:54:00:aa:00:03", "one more port by which n003 may boot"],
     ["provision set-node 'n[001-014]' --ip 10.0.2.1+ --dry-run", "say what would change"],
+    ["provision set-node n007 --loader grub", "its firmware starts GRUB instead of what the others start"],
     ["provision set-node n003 --rename login1", "another name"],
   ],
 };
@@ -29,6 +31,7 @@ type Options = {
   ip?: string;
   group?: readonly string[] | false;
   image?: string | false;
+  loader?: string | false;
   kernelArgument?: readonly string[] | false;
   rename?: string;
 };
@@ -64,6 +67,8 @@ export function addSetNode(program: Command, surroundings: Surroundings): void {
     .option("--no-group", "be in no group")
     .option("--image <image>", "image to boot, NAME or NAME@VERSION")
     .option("--no-image", "no image of its own: the group's, else the head's")
+    .option("--loader <loader>", `what its firmware starts: ${loaderKinds.join(", ")}`)
+    .option("--no-loader", "no loader of its own: the group's, else the head's")
     .option(
       "--kernel-argument <argument>",
       "replace the kernel arguments; given once for each",
@@ -89,7 +94,7 @@ export function addSetNode(program: Command, surroundings: Surroundings): void {
 }
 
 function changesOf(options: Options): Omit<SetNodesRequest, "range" | "dryRun"> {
-  const { mac, addMac, uuid, clientId, relayPort, ip, group, image, kernelArgument, option, rename } =
+  const { mac, addMac, uuid, clientId, relayPort, ip, group, image, loader, kernelArgument, option, rename } =
     options;
   return {
     ...(mac === undefined ? {} : { macs: mac }),
@@ -101,6 +106,7 @@ function changesOf(options: Options): Omit<SetNodesRequest, "range" | "dryRun"> 
     ...(ip === undefined ? {} : { ip }),
     ...(group === undefined ? {} : { groups: group === false ? [] : group }),
     ...(image === undefined ? {} : { image: image === false ? "" : image }),
+    ...(loader === undefined ? {} : { loader: loader === false ? "" : loader }),
     ...(kernelArgument === undefined
       ? {}
       : { kernelArguments: kernelArgument === false ? [] : kernelArgument }),

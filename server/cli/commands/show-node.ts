@@ -48,7 +48,8 @@ function fieldsOf(node: NodeAnswer, paint: Terminal["paint"]): (readonly [string
     ...(node.clientIds.length === 0 ? [] : [["client identifiers", node.clientIds.join("\n")] as const]),
     ...(node.relayPort === undefined ? [] : [["switch port", node.relayPort] as const]),
     ["groups", node.groups.join(", ") || "none"],
-    ["image", `${node.effectiveImage}${node.image === undefined ? "" : " (set on the node)"}`],
+    ["image", `${node.effectiveImage} (${node.imageFrom})`],
+    ["loader", `${node.effectiveLoader} (${node.loaderFrom})`],
     ["kernel arguments", node.kernelArguments.join(" ") || "none of its own"],
     [
       "dhcp options",

@@ -90,6 +90,36 @@ const requests: readonly { words: readonly string[]; method: string; url: string
     body: { name: "compute", image: "", kernelArguments: [], dryRun: true },
   },
   {
+    words: ["add-node", "n1", "--loader", "grub"],
+    method: "POST",
+    url: "/api/nodes",
+    body: { range: "n1", loader: "grub" },
+  },
+  {
+    words: ["set-node", "@compute", "--loader", "ipxe"],
+    method: "PATCH",
+    url: "/api/nodes",
+    body: { range: "@compute", loader: "ipxe" },
+  },
+  {
+    words: ["set-node", "n1", "--no-loader"],
+    method: "PATCH",
+    url: "/api/nodes",
+    body: { range: "n1", loader: "" },
+  },
+  {
+    words: ["add-group", "uefi", "--loader", "grub"],
+    method: "POST",
+    url: "/api/groups",
+    body: { name: "uefi", loader: "grub" },
+  },
+  {
+    words: ["set-group", "uefi", "--no-loader"],
+    method: "PATCH",
+    url: "/api/groups",
+    body: { name: "uefi", loader: "" },
+  },
+  {
     words: ["remove-group", "compute", "--dry-run"],
     method: "DELETE",
     url: "/api/groups",

@@ -45,6 +45,8 @@ describe("bash completion", () => {
     ["provision set-node @g", ["gpu"]],
     ["provision why log", ["login"]],
     ["provision set-node n001 --image d", ["debian-13"]],
+    ["provision set-node n001 --loader g", ["grub"]],
+    ["provision set-group compute --loader i", ["ipxe"]],
     ["provision list-nodes n001 ", []],
     ["provision add-node n", []],
     ["provision help ev", ["events"]],

@@ -55,6 +55,7 @@ const cases: readonly { words: string[]; json: unknown; text: readonly (string |
       /^phase +up, since 1 h ago \(\d{4}-/m,
       /^added +.*\(2026-11-22 12:00:00\)$/m,
       /^ports +52:54:00:00:00:01\n +52:54:00:00:01:01$/m,
+      /^image +debian-13@20261122-3f9a1c04 \(site\)\nloader +grub \(group compute\)$/m,
       /^uuid +0a0b0c0d-0000-0000-0000-000000000001\nclient identifiers +01:52:54:00:00:00:01\nswitch port +sw1\/ge-0\/0\/1$/m,
       /^dhcp options +ntp-servers=10\.9\.0\.1, 10\.9\.0\.9$/m,
       /^processor +Test CPU, 2400 MHz; 1 socket, 2 cores, 4 threads$/m,
@@ -68,8 +69,8 @@ const cases: readonly { words: string[]; json: unknown; text: readonly (string |
     words: ["list-groups"],
     json: answers["GET /api/groups"],
     text: [
-      /^NAME +COUNT +NODES +IMAGE +KERNEL ARGUMENTS +DHCP OPTIONS$/m,
-      /^compute +1 +n001 +debian-13 +quiet +224=text:x$/m,
+      /^NAME +COUNT +NODES +IMAGE +LOADER +KERNEL ARGUMENTS +DHCP OPTIONS$/m,
+      /^compute +1 +n001 +debian-13 +- +quiet +224=text:x$/m,
     ],
   },
   {

@@ -45,6 +45,16 @@ for (const [name, loader] of [
   });
 }
 
+test("each node is given the loader that is its own", () => {
+  const own = "52:54:00:00:04:01";
+  const scene = new Scene({ loaderFor: (node) => (node?.macs.includes(own as never) ? "grub" : "ipxe") });
+  scene.nodes.push(nodeOf("n1", "10.77.0.5", [own]));
+  const loader = (mac: string): string | undefined =>
+    scene.send(ask("DISCOVER", { ...firmware("PXEClient:Arch:00007:UNDI:003016", 7), mac })).wire?.file;
+  assert.equal(loader(own), "boot/52-54-00-00-04-01/loader/grubnetx64.efi");
+  assert.equal(loader("52:54:00:00:04:02"), "boot/52-54-00-00-04-02/loader/snponly.efi");
+});
+
 test("BIOS PXE: undionly.kpxe", () => {
   const { wire } = new Scene().send(ask("DISCOVER", firmware("PXEClient:Arch:00000:UNDI:002001", 0)));
   assert.equal(wire?.file, "boot/52-54-00-00-00-0a/loader/undionly.kpxe");

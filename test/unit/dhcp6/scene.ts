@@ -68,7 +68,7 @@ export class Scene6 {
         domain: "rack.test",
         dns: [],
         unknownMachines: "wait",
-        loader: "ipxe",
+        loaderFor: () => "ipxe",
         urls: {
           tftpLoader: (machine, file) => `tftp://[fd77::1]/${own(machine)}/loader/${file}`,
           loader: (machine, file) => `http://[fd77::1]:8080/${own(machine)}/loader/${file}`,

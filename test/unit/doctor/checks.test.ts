@@ -26,6 +26,7 @@ const status: StatusAnswer = {
   pool: "",
   parts: [],
   nodes: {},
+  loaders: ["ipxe"],
   unknownMachines: 0,
   leases: 0,
   images: 1,
@@ -115,6 +116,16 @@ describe("doctor on a head", () => {
     assert.equal(find(checks, "loader UEFI x64").state, "fail");
     assert.equal(find(checks, "loader UEFI arm64").state, "warn");
     assert.match(find(checks, "loader BIOS").detail, /\/usr\/lib\/ipxe\/undionly\.kpxe is missing/);
+  });
+  it("GRUB is needed where some node is given it, whatever the site's loader", () => {
+    const fileExists = (path: string): boolean => !path.endsWith("grubnetx64.efi");
+    assert.equal(
+      head({ fileExists }).find(({ name }) => name === "loader GRUB"),
+      undefined,
+    );
+    const store = { status: { ...status, loaders: ["ipxe", "grub"] as const }, images: [image] };
+    const check = find(head({ fileExists, store }), "loader GRUB");
+    assert.deepEqual([check.state, check.fix], ["fail", "apt-get install grub-efi-amd64-bin"]);
   });
   it("no usable NFS server", () => {
     const problem = new AppError("environment", "no usable NFS server", {

@@ -171,6 +171,39 @@ test("two nodes can change places: ports and addresses go before they come", asy
   assert.equal(again.directory.byIp("10.0.1.11" as never)?.name, "n2");
 });
 
+test("a loader is set for a node and for a group, taken away again, and no word of another's is taken", async (t) => {
+  const { inventory, directory, database } = await openInventory(temporaryDirectory(t));
+  t.after(() => database.close());
+  const added = await inventory.addNodes({ range: "n[1-2]", loader: "grub", groups: ["compute"] });
+  assert.match(added.lines[0] ?? "", /@compute, loader grub$/);
+  const group = await inventory.setGroup({ name: "compute", loader: "grub" });
+  assert.deepEqual(group.lines, ["group compute: set, loader grub"]);
+  const set = await inventory.setNodes({ range: "n1", loader: "" });
+  assert.deepEqual(set.lines, ["n1: loader grub -> none"]);
+  await inventory.setNodes({ range: "n[1-2]", kernelArguments: ["quiet"] });
+  assert.deepEqual(
+    directory.nodes().map((node) => node.loader),
+    [undefined, "grub"],
+  );
+  const wrong = /^--loader: "lilo" is none of ipxe, grub/;
+  const all = { loader: "lilo", image: "arch" };
+  for (const refused of [
+    inventory.addNodes({ range: "n3", ...all }),
+    inventory.setNodes({ range: "n1", ...all }),
+    inventory.setGroup({ name: "compute", ...all }),
+  ]) {
+    const faults = await faultsOf(refused);
+    assert.equal(faults.length, 2, faults.join("\n"));
+    assert.ok(
+      faults.some((fault) => wrong.test(fault)),
+      faults.join("\n"),
+    );
+  }
+  assert.equal(directory.group("compute")?.loader, "grub");
+  await inventory.setGroup({ name: "compute", loader: "" });
+  assert.equal("loader" in (directory.group("compute") ?? {}), false);
+});
+
 test("set adds ports, renames, clears an image, and tells what was so already", async (t) => {
   const { inventory, directory, database } = await openInventory(temporaryDirectory(t));
   t.after(() => database.close());

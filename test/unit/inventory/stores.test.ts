@@ -6,6 +6,7 @@ import { openDatabase } from "../../../server/inventory/database.ts";
 import { LeaseStore } from "../../../server/inventory/lease-store.ts";
 import { NodeStore } from "../../../server/inventory/node-store.ts";
 import { SecretStore } from "../../../server/inventory/secret-store.ts";
+import { loaderKinds } from "../../../server/model/arch.ts";
 import type { Ipv4 } from "../../../server/lib/ipv4.ts";
 import type { Mac } from "../../../server/lib/mac.ts";
 import type { BootEvent } from "../../../server/model/boot-event.ts";
@@ -81,6 +82,7 @@ test("leases", async (t) => {
 const name = fc.integer({ min: 1, max: 99 }).map((n) => `n${n}`);
 const settings = {
   image: optional(text),
+  loader: optional(fc.constantFrom(...loaderKinds)),
   groups: fc.uniqueArray(fc.constantFrom("compute", "gpu", "login"), { maxLength: 3 }),
   kernelArguments: fc.array(text, { maxLength: 3 }),
 };
@@ -111,9 +113,9 @@ test("nodes and groups, added, changed and removed", async (t) => {
         async (store) => {
           const stored = await store.apply({ savedGroups: wanted, added });
           const updated = stored.slice(0, changes.length).map((before, index) => {
-            const { image, ...rest } = changes[index] ?? assert.fail();
+            const { image, loader, ...rest } = changes[index] ?? assert.fail();
             const after = { ...before, ...rest, macs: own(rest.macs), ip: `10.2.0.${index}` as Ipv4 };
-            return { before, after: image === undefined ? after : { ...after, image } };
+            return { before, after: { ...after, ...bare({ image, loader }) } };
           });
           await store.apply({ updated });
           const removed = stored.slice(-1).map((each) => each.id);
