@@ -2,12 +2,16 @@ import type { DhcpQuestion } from "../doctor/other-servers.ts";
 import { decode } from "../dhcp/decode.ts";
 import { encode } from "../dhcp/encode.ts";
 import { option } from "../dhcp/option-table.ts";
-import { bootReply, bootRequest, type DhcpPacket, ethernet, noAddress } from "../dhcp/packet.ts";
+import {
+  bootReply,
+  bootRequest,
+  broadcastFlag,
+  type DhcpPacket,
+  ethernet,
+  noAddress,
+} from "../dhcp/packet.ts";
 import { DecodeError } from "../lib/errors.ts";
 import type { Mac } from "../lib/mac.ts";
-
-/** Bit 15: answer by broadcast, since we do not own what is offered (RFC 2131 section 4.1). */
-const broadcastFlag = 0x8000;
 
 /** A DISCOVER of this port, and how to read the offers to it. */
 export function dhcpQuestion(mac: Mac, xid: number): DhcpQuestion {
@@ -18,6 +22,7 @@ export function dhcpQuestion(mac: Mac, xid: number): DhcpQuestion {
     hops: 0,
     xid,
     secs: 0,
+    // We do not own what is offered (RFC 2131 section 4.1).
     flags: broadcastFlag,
     ciaddr: noAddress,
     yiaddr: noAddress,

@@ -24,6 +24,8 @@ export type Config = {
     mode: "server" | "proxy";
     /** Whether an address of a pool is asked for on the wire before it is offered to a machine that never had it. */
     probe: "auto" | "off";
+    /** Which clients without an address are answered by broadcast: those that ask for it by their flag, or all. */
+    broadcast: "asked" | "always";
   };
   /** DHCP options of every client, unless its network, its group or itself has another value. */
   options: readonly DhcpOption[];

@@ -95,6 +95,7 @@ const fields = z.strictObject({
     .strictObject({
       mode: z.enum(["server", "proxy"]).default("server"),
       probe: z.enum(["auto", "off"]).default("auto"),
+      broadcast: z.enum(["asked", "always"]).default("asked"),
     })
     .prefault({}),
   pool: pool.exactOptional(),

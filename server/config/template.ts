@@ -59,9 +59,9 @@ function entriesOf(values: ConfigValues): Entry[] {
     {
       key: "dhcp",
       value: values.dhcpMode === undefined ? undefined : { mode: values.dhcpMode },
-      fallback: { mode: "server", probe: "auto" },
+      fallback: { mode: "server", probe: "auto", broadcast: "asked" },
       comment:
-        "server: the head gives out the addresses of this network.\nproxy: another DHCP server does; the head only tells machines what to boot (proxyDHCP).\nprobe: `off` offers addresses of pools without looking whether somebody uses them.",
+        "server: the head gives out the addresses of this network.\nproxy: another DHCP server does; the head only tells machines what to boot (proxyDHCP).\nprobe: `off` offers addresses of pools without looking whether somebody uses them.\nbroadcast: `always` also answers machines so that do not ask for it by their DHCP flag, for firmware that should.",
     },
     {
       key: "pool",

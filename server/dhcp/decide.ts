@@ -100,7 +100,7 @@ function discover(context: Context): Decision {
     kind: "reply",
     type: "OFFER",
     packet,
-    to: destinationOf("OFFER", request.packet),
+    to: destinationOf("OFFER", request, ip),
     leases: [],
     ...(node === undefined ? { hold: { ip, untilMs: nowMs + holdMs } } : {}),
     events: offerEvents(context, ip),
@@ -120,7 +120,7 @@ function noneFree(context: Context): Decision {
     kind: "reply",
     type: "OFFER",
     packet: noAddressReply(request, view.site),
-    to: destinationOf("OFFER", request.packet),
+    to: destinationOf("OFFER", request),
     leases: [],
     events: [refused(context, message)],
   };
@@ -151,7 +151,7 @@ function decideRequest(context: Context): Decision {
         kind: "reply",
         type: "NAK",
         packet: nakReply(request, refusalOf(asked, context), view.site),
-        to: destinationOf("NAK", request.packet),
+        to: destinationOf("NAK", request),
         leases: [],
         events: [],
       };
@@ -185,7 +185,7 @@ function acknowledge(context: Context, ip: Ipv4): Decision {
     kind: "reply",
     type: "ACK",
     packet: leaseReply("ACK", request, grant, view.site),
-    to: destinationOf("ACK", request.packet),
+    to: destinationOf("ACK", request, ip),
     leases: [lease, ...givenUp(context, ip)],
     events: [],
   };
@@ -281,7 +281,7 @@ function bootp(context: Context): Decision {
     kind: "reply",
     type: "BOOTP",
     packet: bootpReply(request.packet, grantOf(node.ip, context), view.site.address),
-    to: destinationOf("ACK", request.packet),
+    to: destinationOf("ACK", request),
     leases: [],
     events: offerEvents(context, node.ip),
   };

@@ -31,6 +31,9 @@ export const bootRequest = 1;
 export const bootReply = 2;
 export const ethernet = 1;
 
+/** Of `flags`: the client takes no unicast before it has its address (RFC 2131 section 2). */
+export const broadcastFlag = 0x8000;
+
 export const noAddress = "0.0.0.0" as Ipv4;
 
 /** Bytes before the options: the fixed fields and the magic cookie. */

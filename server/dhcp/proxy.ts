@@ -39,7 +39,7 @@ const bootItem = 71;
 
 /** Port 67 beside a foreign DHCP server: boot information for a DISCOVER, silence for all else. Never throws. */
 export function decideProxy(request: DhcpRequest, view: ProxyView, nowMs: number): ProxyDecision {
-  const { packet, client } = request;
+  const { client } = request;
   const link = linkOf(request, view.site.networks);
   if (link.kind === "foreign" && link.reason === "foreign-relay") return ignore("foreign-relay");
   if (request.type === "REQUEST") return ignore("other-server", takenAddress(request, view, nowMs));
@@ -55,7 +55,7 @@ export function decideProxy(request: DhcpRequest, view: ProxyView, nowMs: number
     kind: "reply",
     type: "OFFER",
     packet: offer,
-    to: destinationOf("OFFER", packet),
+    to: destinationOf("OFFER", request),
     events: [offered(told, { answer })],
   };
 }

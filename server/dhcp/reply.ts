@@ -6,15 +6,13 @@ import type { DhcpRequest } from "./client.ts";
 import { type Settings, withSettings } from "./option-settings.ts";
 import { option, optionOf } from "./option-table.ts";
 import { keptFor } from "./kept.ts";
-import { type DhcpPacket, bootReply, fileBytes, noAddress } from "./packet.ts";
+import { type DhcpPacket, bootReply, broadcastFlag, fileBytes, noAddress } from "./packet.ts";
 import type { DhcpSite } from "./site.ts";
 
 type Options = (readonly [number, Uint8Array])[];
 
 /** What a client is given, and in which network. */
 export type Grant = { ip: Ipv4; network: Network; node: ClusterNode | undefined; settings: Settings };
-
-const broadcastFlag = 0x8000;
 
 /**
  * An OFFER, or the ACK of a REQUEST. Everything we have is sent, asked for in option 55 or not: it is little, and

@@ -1,43 +1,35 @@
-import type { Clock } from "../lib/clock.ts";
-import type { Config } from "../config/config.ts";
 import { ByteWriter } from "../lib/bytes.ts";
-import { DecodeError, messageOf } from "../lib/errors.ts";
+import { DecodeError } from "../lib/errors.ts";
 import { type Ipv4, ipv4FromNumber, ipv4ToNumber } from "../lib/ipv4.ts";
-import type { Log } from "../lib/log.ts";
 import type { Record as RecordEvent } from "../model/boot-event.ts";
 import type { Directory } from "../model/directory.ts";
 import type { Lease } from "../model/node.ts";
-import { type AddressProbe, openAddressProbe } from "../net/address-probe.ts";
 import { type DatagramPort, type OpenDatagramPort, openDatagramPort } from "../net/datagram-port.ts";
+import type { LinkSender } from "../net/link-sender.ts";
 import { type Admission, admissionFor, beginsExchange } from "./admission.ts";
 import { type DhcpRequest, readRequest } from "./client.ts";
-import { ConflictCheck, type Verdict } from "./conflict-check.ts";
+import type { ConflictCheck, Verdict } from "./conflict-check.ts";
 import { Counters, namesUnder } from "./counters.ts";
 import { type Decision, type Note, decide, foundTaken } from "./decide.ts";
 import { decode } from "./decode.ts";
+import { everybody } from "./destination.ts";
 import { encode, replyLimit } from "./encode.ts";
 import { type LeaseStore, LeaseWriter } from "./lease-writer.ts";
 import { LeaseTable } from "./leases.ts";
 import { noAddress } from "./packet.ts";
+import { openConflictCheck, openReplyLink, type RawSocketOptions } from "./raw-sockets.ts";
 import type { BootUrls, DhcpSite, DhcpView } from "./site.ts";
 import { UuidSightings } from "./uuid-sightings.ts";
 
 export type DhcpServerOptions = {
-  config: Pick<Config, "interface" | "ports"> & { dhcp: Pick<Config["dhcp"], "probe"> } & Omit<
-      DhcpSite,
-      "urls"
-    >;
+  config: RawSocketOptions["config"] & Omit<DhcpSite, "urls">;
   urls: BootUrls;
   directory: Directory;
   store: LeaseStore;
   record: RecordEvent;
-  log: Log;
-  clock: Clock;
   /** Default: a port bound to the interface. */
   openPort?: OpenDatagramPort;
-  /** Default: by ARP on the interface and ICMP beyond it. */
-  openProbe?: (device: string) => AddressProbe;
-};
+} & RawSocketOptions;
 
 /** The DHCP server of one interface. */
 export type DhcpServer = {
@@ -80,6 +72,8 @@ class Server {
   #writer: LeaseWriter;
   #port: DatagramPort | undefined;
   #conflicts: ConflictCheck | undefined;
+  /** To clients that have no address yet. */
+  #link: LinkSender | undefined;
   #admission: Admission = "all";
   #lookedAtMs = 0;
   #untilLook = 0;
@@ -97,7 +91,8 @@ class Server {
     const { store, log, config } = this.#options;
     this.#view = this.#viewOf(await store.loadLeases());
     this.#writer = new LeaseWriter(this.#view.leases, store, log);
-    this.#conflicts = config.dhcp.probe === "off" ? undefined : this.#openConflicts();
+    this.#conflicts = openConflictCheck(this.#options);
+    this.#link = openReplyLink(this.#options);
     // The wildcard address, or broadcasts would not arrive; the binding to the device keeps other interfaces out.
     const address = "0.0.0.0" as Ipv4;
     this.#port = await (this.#options.openPort ?? openDatagramPort)(
@@ -119,6 +114,8 @@ class Server {
   async stop(): Promise<void> {
     this.#conflicts?.stop();
     this.#conflicts = undefined;
+    this.#link?.close();
+    this.#link = undefined;
     this.#port?.close();
     this.#port = undefined;
     await this.#writer.idle();
@@ -142,19 +139,6 @@ class Server {
       sightings: new UuidSightings(),
       site: this.#site,
     };
-  }
-
-  #openConflicts(): ConflictCheck | undefined {
-    const { config, clock, log, openProbe = openAddressProbe } = this.#options;
-    try {
-      return new ConflictCheck(openProbe(config.interface), () => clock.nowMs());
-    } catch (error) {
-      log.warn(
-        { error: messageOf(error) },
-        "DHCP: addresses of pools are offered without looking whether they are in use",
-      );
-      return undefined;
-    }
   }
 
   /** Never throws: whatever a packet does, the next one is answered. */
@@ -285,8 +269,14 @@ class Server {
   #send({ mac }: DhcpRequest, { packet, type, to }: Reply, bytes: Uint8Array): void {
     if (this.#port === undefined) return; // stopped meanwhile: the client asks again
     this.#options.log.debug({ mac, type, ip: packet.yiaddr, to: to.address }, "DHCP reply");
-    this.#port.send(bytes, ipv4ToNumber(to.address), this.#ports[to.port]);
     this.#counters.add(sentName(type));
+    const port = this.#ports[to.port];
+    let { address } = to;
+    if (to.mac !== undefined) {
+      if (this.#link?.send(bytes, { mac: to.mac, address: ipv4ToNumber(address), port }) === true) return;
+      address = everybody;
+    }
+    this.#port.send(bytes, ipv4ToNumber(address), port);
   }
 
   #tell({ events }: Decision): void {

@@ -13,8 +13,12 @@ export type MachineFacts = {
 /** Bits of capabilities(7), and what the head needs each for. */
 const capabilities = [
   { name: "CAP_NET_BIND_SERVICE", bit: 10, use: "ports below 1024" },
-  { name: "CAP_NET_ADMIN", bit: 12, use: "answers to machines that have no address yet" },
-  { name: "CAP_NET_RAW", bit: 13, use: "sockets that belong to one interface" },
+  { name: "CAP_NET_ADMIN", bit: 12, use: "receive buffers with room for a rack" },
+  {
+    name: "CAP_NET_RAW",
+    bit: 13,
+    use: "sockets that belong to one interface, answers to machines without an address",
+  },
   { name: "CAP_SYS_ADMIN", bit: 21, use: "the NFS server and image builds" },
 ] as const;
 

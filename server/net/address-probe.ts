@@ -1,7 +1,7 @@
-import { readFileSync } from "node:fs";
-import { networkInterfaces } from "node:os";
 import { AppError } from "../lib/errors.ts";
 import { type Mac, macFromBytes } from "../lib/mac.ts";
+import { ethernetLink, linkAddress, linkAddressBytes } from "./ethernet-link.ts";
+import { addWords, checksumOf } from "./internet-checksum.ts";
 import { type Libc, errnoName, lastErrno, sharedLibc } from "./libc.ts";
 import {
   AF_INET,
@@ -33,7 +33,8 @@ export type ProbeAnswer = { address: number; mac?: Mac };
 
 // Linux: packet(7), raw(7), socket(7).
 const ETH_P_ARP = 0x0806;
-const addressBytes = { inet: 16, packet: 20 } as const;
+/** struct sockaddr_in (ip(7)). */
+const inetBytes = 16;
 
 // RFC 826 and RFC 792.
 const arpRequest = 1;
@@ -57,12 +58,14 @@ class Probe implements AddressProbe {
   readonly #received = Buffer.alloc(2048);
 
   constructor(device: string) {
-    const { index, mac } = linkOf(device);
-    this.#everybody = linkAddress(index, Buffer.alloc(6, 0xff));
+    const { index, mac } = ethernetLink(device);
+    this.#everybody = linkAddress(index, ETH_P_ARP, Buffer.alloc(6, 0xff));
     this.#question = arpQuestion(mac);
     this.#arp = this.#open(AF_PACKET, SOCK_DGRAM, swap16(ETH_P_ARP));
     try {
-      this.#check(this.#libc.bind(this.#arp, linkAddress(index, Buffer.alloc(6)), addressBytes.packet));
+      this.#check(
+        this.#libc.bind(this.#arp, linkAddress(index, ETH_P_ARP, Buffer.alloc(6)), linkAddressBytes),
+      );
       this.#echo = this.#open(AF_INET, SOCK_RAW, IPPROTO_ICMP);
     } catch (error) {
       this.#libc.close(this.#arp);
@@ -76,7 +79,7 @@ class Probe implements AddressProbe {
       this.#send(this.#arp, this.#question, this.#everybody);
       return;
     }
-    const to = Buffer.alloc(addressBytes.inet);
+    const to = Buffer.alloc(inetBytes);
     to.writeUInt16LE(AF_INET, 0);
     to.writeUInt32BE(address, 4);
     this.#send(this.#echo, echo(), to);
@@ -126,24 +129,6 @@ class Probe implements AddressProbe {
   }
 }
 
-function linkOf(device: string): { index: number; mac: Buffer } {
-  const mac = networkInterfaces()[device]?.[0]?.mac;
-  if (mac === undefined) throw new AppError("environment", `there is no network interface ${device}`);
-  const index = Number(readFileSync(`/sys/class/net/${device}/ifindex`, "utf8"));
-  return { index, mac: Buffer.from(mac.replaceAll(":", ""), "hex") };
-}
-
-/** struct sockaddr_ll (packet(7)). */
-function linkAddress(index: number, mac: Buffer): Buffer {
-  const address = Buffer.alloc(addressBytes.packet);
-  address.writeUInt16LE(AF_PACKET, 0);
-  address.writeUInt16BE(ETH_P_ARP, 2);
-  address.writeInt32LE(index, 4);
-  address[11] = mac.length;
-  mac.copy(address, 12);
-  return address;
-}
-
 /** From 0.0.0.0, so that nobody puts a wrong entry into his table by it (RFC 5227 section 1.1). */
 function arpQuestion(mac: Buffer): Buffer {
   const bytes = Buffer.alloc(arpBytes);
@@ -155,10 +140,7 @@ function arpQuestion(mac: Buffer): Buffer {
 function echo(): Buffer {
   const bytes = Buffer.alloc(echoBytes);
   bytes[0] = echoRequest;
-  let sum = 0;
-  for (let at = 0; at < echoBytes; at += 2) sum += bytes.readUInt16BE(at);
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
-  bytes.writeUInt16BE(~sum & 0xffff, 2);
+  bytes.writeUInt16BE(checksumOf(addWords(bytes, 0, echoBytes)), 2);
   return bytes;
 }
 

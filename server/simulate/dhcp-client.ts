@@ -1,6 +1,6 @@
 import { option, optionOf, readOption } from "../dhcp/option-table.ts";
 import type { MessageType } from "../dhcp/option-values.ts";
-import { bootRequest, type DhcpPacket, ethernet, noAddress } from "../dhcp/packet.ts";
+import { bootRequest, broadcastFlag, type DhcpPacket, ethernet, noAddress } from "../dhcp/packet.ts";
 import { DecodeError } from "../lib/errors.ts";
 import { type Ipv4, ipv4ToNumber } from "../lib/ipv4.ts";
 import { macToBytes } from "../lib/mac.ts";
@@ -9,8 +9,6 @@ import { BootFailure, type Event, pause, type Walk } from "./effects.ts";
 
 /** What a client has after its ACK. */
 export type Address = { ip: Ipv4; bits: number; server: Ipv4; ack: DhcpPacket };
-
-const broadcastFlag = 0x8000;
 
 /** A NAK sends the client back to DISCOVER; after so many it is no use. */
 const nakLimit = 3;
@@ -108,7 +106,8 @@ function message(
     hops: 0,
     xid,
     secs: profile.secs(attempt),
-    flags: profile.broadcast ? broadcastFlag : 0,
+    // Whatever the real one says: it has an Ethernet address of its own to be answered at.
+    flags: broadcastFlag,
     ciaddr: noAddress,
     yiaddr: noAddress,
     siaddr: noAddress,

@@ -5,8 +5,6 @@ import { type Mac, macToBytes } from "../lib/mac.ts";
 export type DhcpProfile = {
   /** For the transcript. */
   name: string;
-  /** Bit 15 of the flags: it cannot take unicast before it has an address. */
-  broadcast: boolean;
   /** `secs` of the n-th message, the first being 0. */
   secs: (message: number) => number;
   /** Until a DISCOVER is repeated, one entry an attempt; after the last the client gives up. */
@@ -62,7 +60,6 @@ function firmware(
 /** The ROM of a network card as Intel's boot agent talks; `undi`: UNDI 2.1. */
 const romPxe: DhcpProfile = {
   name: "PXE ROM",
-  broadcast: true,
   secs: () => 4,
   discoverWaitsMs: pxeWaitsMs,
   requestWaitsMs: pxeWaitsMs,
@@ -96,7 +93,6 @@ const romPxe: DhcpProfile = {
 /** OVMF's PXE client (pcap uefi-ovmf-pxe-snponly): 3.6 s between OFFER and REQUEST, and 65280 in the REQUEST. */
 const edk2Pxe: DhcpProfile = {
   name: "EDK2 PXE",
-  broadcast: true,
   secs: () => 0,
   discoverWaitsMs: pxeWaitsMs,
   requestWaitsMs: pxeWaitsMs,
@@ -116,7 +112,6 @@ function edk2PxeOptions(machine: ProfileMachine, maxMessageBytes: number): Entry
 /** OVMF's HTTP Boot (pcap uefi-httpboot-snponly). */
 const edk2Http: DhcpProfile = {
   name: "EDK2 HTTP Boot",
-  broadcast: true,
   secs: () => 0,
   discoverWaitsMs: pxeWaitsMs,
   requestWaitsMs: pxeWaitsMs,
@@ -159,7 +154,6 @@ function features(busId: string, codes: readonly number[]): Entry[] {
 /** undionly.kpxe (pcap bios-ipxe-rom-2019): a REQUEST at once, since our offers carry `no-pxedhcp`. */
 const ipxeBios: DhcpProfile = {
   name: "iPXE (BIOS)",
-  broadcast: false,
   // Four and up: some switches forward only what has waited (ipxe/dhcp.c).
   secs: (message) => 4 + 6 * message,
   discoverWaitsMs: ipxeDiscoverWaitsMs,
@@ -179,7 +173,6 @@ const ipxeBios: DhcpProfile = {
 const ipxeEfi: DhcpProfile = {
   ...ipxeBios,
   name: "iPXE (EFI)",
-  broadcast: true,
   discover: (machine) =>
     ipxeOptions(machine, 7, [1, 3, 10], features("011af41000", [38, 23, 39, 36, 19, 20, 17, 41, 21, 18])),
   request: (machine) => ipxeEfi.discover(machine),
@@ -188,7 +181,6 @@ const ipxeEfi: DhcpProfile = {
 /** systemd-networkd in the initrd, which takes an ACK for an answer to its DISCOVER (RFC 4039). */
 const networkd: DhcpProfile = {
   name: "systemd-networkd",
-  broadcast: false,
   secs: () => 1,
   discoverWaitsMs: systemWaitsMs,
   requestWaitsMs: systemWaitsMs,

@@ -14,7 +14,11 @@ export function likelyCause(
       return {
         cause:
           "it was offered an address and did not take the loader: another DHCP server, a firewall on UDP 69, or it was switched off",
-        tryNext: ["provision events --follow", console],
+        tryNext: [
+          "provision events --follow",
+          console,
+          "dhcp.broadcast: always    (in the configuration, for firmware that misses answers to its own address)",
+        ],
       };
     }
     case "loader": {

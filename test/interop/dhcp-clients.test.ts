@@ -191,6 +191,8 @@ async function npmLease(
     ] as const;
     await DhcpHead.start(rack, {
       device: rack.head.device,
+      // It has an ordinary socket, which hears nothing that is sent to an address it does not have yet, and does not say so.
+      broadcast: "always",
       site: { networks },
       nodes: nodes === "known" ? known : [],
     });

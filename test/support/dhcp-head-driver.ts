@@ -16,6 +16,8 @@ export type DhcpHeadArguments = {
   site?: Partial<Omit<DhcpSite, "urls">>;
   /** Whether addresses of the pool are looked for before they are offered. Default: off. */
   probe?: "auto" | "off";
+  /** Which clients without an address are answered by broadcast. Default: those that ask for it. */
+  broadcast?: "asked" | "always";
   nodes?: readonly { name: string; ip: string; macs: readonly string[]; relayPort?: string }[];
 };
 
@@ -35,7 +37,7 @@ const { urls, ...site } = siteOf(given.site);
 const server = createDhcpServer({
   config: {
     ...site,
-    dhcp: { probe: given.probe ?? "off" },
+    dhcp: { probe: given.probe ?? "off", broadcast: given.broadcast ?? "asked" },
     interface: given.device,
     ports: { dhcp: 67, bootServer: 4011, tftp: 69, http: 8080, nfs: 2049 },
   },

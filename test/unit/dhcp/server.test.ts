@@ -11,6 +11,7 @@ import { type Log, silentLog } from "../../../server/lib/log.ts";
 import type { BootEvent } from "../../../server/model/boot-event.ts";
 import type { ClusterNode, Lease } from "../../../server/model/node.ts";
 import type { AddressProbe, ProbeAnswer } from "../../../server/net/address-probe.ts";
+import type { LinkSender } from "../../../server/net/link-sender.ts";
 import type { DatagramHandlers, DatagramPort } from "../../../server/net/datagram-port.ts";
 import {
   ask,
@@ -116,7 +117,15 @@ type Bench = {
 };
 
 async function bench(
-  changes: { store?: LeaseStore; loaded?: readonly Lease[]; dhcp?: number; probe?: AddressProbe } = {},
+  changes: {
+    store?: LeaseStore;
+    loaded?: readonly Lease[];
+    dhcp?: number;
+    probe?: AddressProbe;
+    link?: FakeLink;
+    linkFails?: string;
+    warnings?: string[];
+  } = {},
 ): Promise<Bench> {
   const wire = new Wire();
   const store = new SlowStore();
@@ -126,12 +135,19 @@ async function bench(
   const nodes: ClusterNode[] = [];
   const time = { nowMs: 0 };
   const { urls, ...site } = siteOf();
-  const log: Log = { ...silentLog, error: (_, message) => errors.push(message) };
+  const log: Log = {
+    ...silentLog,
+    error: (_, message) => errors.push(message),
+    warn: (_, message) => changes.warnings?.push(message),
+  };
   const ports = { dhcp: changes.dhcp ?? 67, bootServer: 4011, tftp: 69, http: 8080, nfs: 2049 };
   const server = createDhcpServer({
     config: {
       ...site,
-      dhcp: { probe: changes.probe === undefined ? "off" : "auto" },
+      dhcp: {
+        probe: changes.probe === undefined ? "off" : "auto",
+        broadcast: changes.link === undefined ? "always" : "asked",
+      },
       interface: "rack0",
       ports,
     },
@@ -144,6 +160,11 @@ async function bench(
     openProbe: (device) => {
       assert.equal(device, "rack0");
       return changes.probe ?? assert.fail("nobody is asked");
+    },
+    openLink: (device, from) => {
+      assert.deepEqual([device, from], ["rack0", { address: 0x0a4d0001, port: ports.dhcp }]);
+      if (changes.linkFails !== undefined) throw new Error(changes.linkFails);
+      return changes.link ?? assert.fail("there is to be no packet socket");
     },
     openPort: async (place, handlers) => {
       assert.deepEqual(place, { device: "rack0", address: "0.0.0.0", port: ports.dhcp });
@@ -169,6 +190,67 @@ test("an OFFER goes out at once, by broadcast to the client port, and is told", 
     ["offered"],
   );
   assert.deepEqual(server.counters(), { received: 1, "received.DISCOVER": 1, "sent.OFFER": 1 });
+});
+
+/** What leaves for a machine's hardware address, or does not. */
+class FakeLink implements LinkSender {
+  readonly sent: (Parameters<LinkSender["send"]>[1] & { type: string | undefined })[] = [];
+  works = true;
+  closed = false;
+
+  send(bytes: Uint8Array, to: Parameters<LinkSender["send"]>[1]): boolean {
+    if (this.works) this.sent.push({ ...to, type: read(decode(Buffer.from(bytes)), option.messageType) });
+    return this.works;
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+}
+
+test("without the broadcast flag, OFFER and ACK go to the new address at the hardware's", async () => {
+  const link = new FakeLink();
+  const { wire, store, server } = await bench({ link });
+  wire.receive(ask("DISCOVER", anna));
+  wire.receive(select(anna, "10.77.0.200"));
+  await settled();
+  await store.succeed();
+  const to = { mac: macOf(anna.mac), address: 0x0a4d00c8, port: 68 };
+  assert.deepEqual(link.sent, [
+    { ...to, type: "OFFER" },
+    { ...to, type: "ACK" },
+  ]);
+  assert.deepEqual(wire.sent, []);
+  await server.stop();
+  assert.equal(link.closed, true);
+});
+
+test("by broadcast: who asks for it, and whoever cannot be reached at its hardware address", async () => {
+  const link = new FakeLink();
+  const { wire } = await bench({ link });
+  wire.receive(ask("DISCOVER", { ...anna, flags: 0x8000 }));
+  link.works = false;
+  wire.receive(ask("DISCOVER", bert));
+  await settled();
+  assert.deepEqual(link.sent, []);
+  assert.deepEqual(
+    wire.sent.map(({ address, port }) => [address, port]),
+    [
+      ["255.255.255.255", 68],
+      ["255.255.255.255", 68],
+    ],
+  );
+});
+
+test("without the right to packet sockets, all are answered by broadcast, and that is said once", async () => {
+  const link = new FakeLink();
+  const warnings: string[] = [];
+  const { wire } = await bench({ link, linkFails: "EPERM", warnings });
+  wire.receive(ask("DISCOVER", anna));
+  wire.receive(ask("DISCOVER", bert));
+  await settled();
+  assert.deepEqual(types(wire), ["OFFER", "OFFER"]);
+  assert.deepEqual(warnings, ["DHCP: clients that have no address yet are answered by broadcast"]);
 });
 
 test("no ACK before its lease is durable", async () => {

@@ -381,12 +381,19 @@ test("relayed: ours is answered to the relay's server port, broadcast flag and h
   );
 });
 
-test("an OFFER is broadcast whatever the flag says and whatever ciaddr holds", () => {
+test("an OFFER goes to the address at its hardware address, or to all for who asks so; `ciaddr` means nothing in a DISCOVER", () => {
   const scene = new Scene();
-  for (const fields of [{ flags: 0 }, { flags: 0x8000 }, { ciaddr: ip("8.8.8.8") }]) {
+  const straight = { address: "10.77.0.200", port: "client", mac: anna.mac };
+  const broadcast = { address: "255.255.255.255", port: "client" };
+  const cases = [
+    [{ flags: 0 }, straight],
+    [{ flags: 0x8000 }, broadcast],
+    [{ ciaddr: ip("8.8.8.8") }, straight],
+  ] as const;
+  for (const [fields, wanted] of cases) {
     const offer = scene.send(ask("DISCOVER", { ...anna, ...fields }));
     assert.ok(offer.kind === "reply");
-    assert.deepEqual(offer.to, { address: "255.255.255.255", port: "client" });
+    assert.deepEqual(offer.to, wanted);
   }
 });
 
