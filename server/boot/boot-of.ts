@@ -2,6 +2,7 @@ import { AppError } from "../lib/errors.ts";
 import type { Subject } from "../model/boot-event.ts";
 import { type BootIdentity, nodeOfIdentity, subjectOf } from "../model/boot-identity.ts";
 import type { Directory } from "../model/directory.ts";
+import type { ImageCatalog, ImageVersion } from "../model/image.ts";
 import type { ClusterNode } from "../model/node.ts";
 import type { Credentials } from "./credentials.ts";
 
@@ -23,6 +24,19 @@ export function bootOf(
     throw new AppError("not-found", "this boot has been overtaken by another: fetch the boot script again");
   }
   return { subject: subjectOf(machine.mac, node), node };
+}
+
+/**
+ * The image version for which a boot's script was written, `name@version`: another's kernel would not fit this one's
+ * initrd, nor its root. @throws AppError "not-found" when it has been taken out of the store meanwhile
+ */
+export function imageOf(catalog: Pick<ImageCatalog, "find">, reference: string): ImageVersion {
+  const image = catalog.find(reference);
+  if (image !== undefined) return image;
+  throw new AppError(
+    "not-found",
+    `the image ${reference}, with which this boot began, is no longer in the store: the next boot script is for another`,
+  );
 }
 
 /** The node's own files in this boot. @throws AppError "forbidden" when their token has been spent. */

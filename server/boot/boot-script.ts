@@ -39,7 +39,7 @@ export function scriptView(answer: ScriptAnswer, dialect: Dialect, urls: BootUrl
     case "boot": {
       const { machine, nonce, node, image } = answer;
       const place = dialect === "grub" ? urls.grubFile : urls.file;
-      const url = (file: BootFile): string => place(machine, nonce, file);
+      const url = (file: BootFile): string => place(machine, { nonce, image }, file);
       // PXELINUX's way to tell the initrd which of the machine's ports booted it.
       const words = [...answer.arguments, `BOOTIF=01-${hyphenated(machine.mac)}`];
       return {

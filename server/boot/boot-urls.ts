@@ -1,19 +1,23 @@
 import { hyphenated, parseMac } from "../lib/mac.ts";
 import type { BootIdentity } from "../model/boot-identity.ts";
+import type { ImageVersion } from "../model/image.ts";
 import { isNodeName } from "../model/node.ts";
 import type { Dialect } from "./boot-script.ts";
 
-/** What a loader fetches for the kernel's sake. */
+/** What a loader fetches for the kernel's sake: two files of an image version, and the node's own. */
 export type BootFile = "kernel" | "initrd" | "overlay";
+
+/** A boot by its number, and the image version of its script: its files are of that version, whatever is current meanwhile. */
+export type BootOf = { nonce: string; image: Pick<ImageVersion, "name" | "version"> };
 
 /** Every URL and path of a boot. The machine's identity is in it, and the number of this boot. */
 export type BootUrls = {
   /** `http://10.0.1.1:8080` */
   base: string;
   script: (machine: BootIdentity) => string;
-  file: (machine: BootIdentity, nonce: string, file: BootFile) => string;
+  file: (machine: BootIdentity, boot: BootOf, file: BootFile) => string;
   /** The same, as GRUB names a file of a TFTP server. Its HTTP knows no port but 80 (GRUB 2.06 of Debian 12). */
-  grubFile: (machine: BootIdentity, nonce: string, file: BootFile) => string;
+  grubFile: (machine: BootIdentity, boot: BootOf, file: BootFile) => string;
   /** As a path of the server that GRUB came from; undefined: for a port that GRUB knows. */
   grubScript: (machine: BootIdentity | undefined) => string;
   /** For UEFI HTTP Boot. */
@@ -32,14 +36,18 @@ export function bootUrls(address: string, port: number): BootUrls {
   return {
     base,
     script: (machine) => `${base}/${own(machine)}/script.ipxe`,
-    file: (machine, nonce, file) => `${base}/${own(machine)}/${nonce}/${file}`,
+    file: (machine, boot, file) => `${base}/${own(machine)}/${fileSegments(boot, file)}`,
     grubScript: (machine) =>
       `(tftp,${address})/${machine === undefined ? "boot/${net_default_mac}" : own(machine)}/script.grub`,
-    grubFile: (machine, nonce, file) => `(tftp,${address})/${own(machine)}/${nonce}/${file}`,
+    grubFile: (machine, boot, file) => `(tftp,${address})/${own(machine)}/${fileSegments(boot, file)}`,
     loader: (machine, file) => `${base}/${own(machine)}/loader/${file}`,
     loaderPath: (machine, file) => `${own(machine)}/loader/${file}`,
     tftpLoader: (machine, file) => `tftp://${host}/${own(machine)}/loader/${file}`,
   };
+}
+
+function fileSegments({ nonce, image }: BootOf, file: BootFile): string {
+  return file === "overlay" ? `${nonce}/${file}` : `${nonce}/${image.name}/${image.version}/${file}`;
 }
 
 /** The segment after `boot/`: `52-54-00-aa-00-01`, or `52-54-00-aa-00-01~n012` for a machine not known by its port. */
@@ -62,19 +70,23 @@ export type OwnPath = {
   file:
     | { kind: "script"; dialect: Dialect }
     | { kind: "loader"; name: string }
-    | { kind: "boot-file"; nonce: string; file: BootFile };
+    | { kind: "overlay"; nonce: string }
+    /** `image`: `name@version`, for the image store to read. */
+    | { kind: "image-file"; nonce: string; image: string; file: "kernel" | "initrd" };
 };
 
 const ownPath =
-  /^\/*boot\/(?<machine>[^/]{12,81})\/(?:script\.(?<dialect>ipxe|grub)|loader\/(?<name>[A-Za-z0-9][A-Za-z0-9._-]*)|(?<nonce>[0-9a-f]{8,64})\/(?<file>kernel|initrd|overlay))$/;
+  /^\/*boot\/(?<machine>[^/]{12,81})\/(?:script\.(?<dialect>ipxe|grub)|loader\/(?<name>[A-Za-z0-9][A-Za-z0-9._-]*)|(?<nonce>[0-9a-f]{8,64})\/(?:overlay|(?<image>[a-z0-9.-]{1,64})\/(?<version>[0-9a-f.-]{1,32})\/(?<file>kernel|initrd)))$/;
 
-/** Reads `boot/IDENTITY/{script.ipxe,script.grub,loader/FILE,BOOT/FILE}`, with or without slashes before; undefined for any other path. */
+/** Reads `boot/IDENTITY/{script.ipxe,script.grub,loader/FILE,BOOT/overlay,BOOT/IMAGE/VERSION/{kernel,initrd}}`, with or without slashes before; undefined for any other path. */
 export function readOwnPath(path: string): OwnPath | undefined {
   const match = ownPath.exec(path)?.groups;
   const machine = readIdentity(match?.["machine"] ?? "");
   if (match === undefined || machine === undefined) return undefined;
-  const { dialect, name, nonce, file } = match;
+  const { dialect, name, nonce = "", file } = match;
   if (dialect !== undefined) return { machine, file: { kind: "script", dialect: dialect as Dialect } };
   if (name !== undefined) return { machine, file: { kind: "loader", name } };
-  return { machine, file: { kind: "boot-file", nonce: nonce ?? "", file: file as BootFile } };
+  if (file === undefined) return { machine, file: { kind: "overlay", nonce } };
+  const image = `${match["image"]}@${match["version"]}`;
+  return { machine, file: { kind: "image-file", nonce, image, file: file as "kernel" | "initrd" } };
 }

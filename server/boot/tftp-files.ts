@@ -1,13 +1,14 @@
 import { loaderFiles } from "../model/arch.ts";
 import type { Clock } from "../lib/clock.ts";
-import { AppError } from "../lib/errors.ts";
+import { messageOf } from "../lib/errors.ts";
 import { parseMac } from "../lib/mac.ts";
 import type { Record as RecordEvent, Subject } from "../model/boot-event.ts";
 import { type BootIdentity, nodeOfIdentity, subjectOf } from "../model/boot-identity.ts";
 import type { Directory } from "../model/directory.ts";
+import type { ImageCatalog, ImageVersion } from "../model/image.ts";
 import type { ClusterNode } from "../model/node.ts";
 import type { BootDesk } from "./boot-desk.ts";
-import { bootOf, overlayOf } from "./boot-of.ts";
+import { bootOf, imageOf, overlayOf } from "./boot-of.ts";
 import { type OwnPath, readOwnPath } from "./boot-urls.ts";
 import type { Credentials } from "./credentials.ts";
 
@@ -15,6 +16,7 @@ export type TftpFilesParts<File> = {
   desk: BootDesk;
   directory: Directory;
   credentials: Credentials;
+  catalog: Pick<ImageCatalog, "find">;
   record: RecordEvent;
   clock: Clock;
   /** Opens a file below the loader directories and nowhere else. */
@@ -68,9 +70,7 @@ class Files<File> {
     const own = readOwnPath(path);
     if (own === undefined || own.file.kind === "script") return;
     const { directory, desk, record, clock } = this.#parts;
-    const { kind } = own.file;
-    const step = kind === "loader" ? kind : own.file.file;
-    const file = kind === "loader" ? own.file.name : step;
+    const { step, file } = stepOf(own.file);
     const node = nodeOfIdentity(own.machine, directory);
     if (step === "overlay" && node !== undefined) desk.loaded(node);
     const subject = subjectOf(own.machine.mac, node);
@@ -85,8 +85,12 @@ class Files<File> {
       case "loader": {
         return await this.#openLoader(machine, file.name);
       }
-      case "boot-file": {
-        return await this.#openBootFile(machine, file);
+      case "overlay": {
+        const { node } = this.#begun(machine, file.nonce);
+        return this.#parts.fromBytes(await overlayOf(this.#parts, node, file.nonce));
+      }
+      case "image-file": {
+        return await this.#openImageFile(machine, file);
       }
     }
   }
@@ -101,19 +105,30 @@ class Files<File> {
     return file;
   }
 
-  async #openBootFile(
+  #begun(machine: BootIdentity, nonce: string): ReturnType<typeof bootOf> {
+    const begun = bootOf(this.#parts, machine, nonce);
+    this.#parts.desk.progress(begun.node);
+    return begun;
+  }
+
+  async #openImageFile(
     machine: BootIdentity,
-    { nonce, file }: Extract<OwnPath["file"], { kind: "boot-file" }>,
+    { nonce, file, image: reference }: Extract<OwnPath["file"], { kind: "image-file" }>,
   ): Promise<File | undefined> {
-    const { desk, fromBytes, openImageFile } = this.#parts;
-    const { node, subject } = bootOf(this.#parts, machine, nonce);
-    desk.progress(node);
-    if (file === "overlay") return fromBytes(await overlayOf(this.#parts, node, nonce));
-    const { reference, image } = desk.planOf(node);
-    if (image === undefined) throw new AppError("not-found", `the image ${reference} is not in the store`);
-    const opened = await openImageFile(image[file]);
+    const { subject } = this.#begun(machine, nonce);
+    const image = this.#imageOf(reference, subject, file);
+    const opened = await this.#parts.openImageFile(image[file]);
     if (opened === undefined) this.#refuse(subject, file, `${image[file]} is missing`);
     return opened;
+  }
+
+  #imageOf(reference: string, subject: Subject, step: "kernel" | "initrd"): ImageVersion {
+    try {
+      return imageOf(this.#parts.catalog, reference);
+    } catch (error) {
+      this.#refuse(subject, step, messageOf(error));
+      throw error;
+    }
   }
 
   #refuse(subject: Subject, step: "loader" | "kernel" | "initrd", message: string): void {
@@ -123,5 +138,23 @@ class Files<File> {
 
   #fromText(text: string): File {
     return this.#parts.fromBytes(Buffer.from(text));
+  }
+}
+
+/** The step of the boot, and what of it was fetched, as HTTP words it. */
+function stepOf(file: Exclude<OwnPath["file"], { kind: "script" }>): {
+  step: "loader" | "overlay" | "kernel" | "initrd";
+  file: string;
+} {
+  switch (file.kind) {
+    case "loader": {
+      return { step: file.kind, file: file.name };
+    }
+    case "overlay": {
+      return { step: file.kind, file: file.kind };
+    }
+    case "image-file": {
+      return { step: file.file, file: file.image };
+    }
   }
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { BootDesk } from "../boot/boot-desk.ts";
-import { bootOf, overlayOf } from "../boot/boot-of.ts";
+import { bootOf, imageOf, overlayOf } from "../boot/boot-of.ts";
 import { readIdentity } from "../boot/boot-urls.ts";
 import type { Credentials } from "../boot/credentials.ts";
 import type { Clock } from "../lib/clock.ts";
@@ -10,6 +10,7 @@ import { loaderFiles } from "../model/arch.ts";
 import type { Record as RecordEvent, Subject } from "../model/boot-event.ts";
 import { type BootIdentity, nodeOfIdentity, subjectOf } from "../model/boot-identity.ts";
 import type { Directory } from "../model/directory.ts";
+import type { ImageCatalog, ImageVersion } from "../model/image.ts";
 import type { ClusterNode } from "../model/node.ts";
 import { type FileSending, sendBytes, sendFile, sendText } from "./boot-answer.ts";
 import { type BootTarget, readBootTarget } from "./boot-target.ts";
@@ -20,6 +21,7 @@ import type { Transfers } from "./transfers.ts";
 export type BootHandlerParts = {
   directory: Directory;
   credentials: Credentials;
+  catalog: Pick<ImageCatalog, "find">;
   desk: BootDesk;
   record: RecordEvent;
   clock: Clock;
@@ -48,7 +50,8 @@ type Exchange = { request: IncomingMessage; response: ServerResponse };
  *
  *     /boot/MACHINE/loader/FILE             a boot loader, for UEFI HTTP Boot
  *     /boot/MACHINE/script.ipxe             begins a boot
- *     /boot/MACHINE/NUMBER/{kernel,initrd,overlay}
+ *     /boot/MACHINE/NUMBER/overlay
+ *     /boot/MACHINE/NUMBER/IMAGE/VERSION/{kernel,initrd}
  */
 export function bootHandler(parts: BootHandlerParts): BootHandler {
   return (request, response) => {
@@ -95,10 +98,11 @@ function answer(parts: BootHandlerParts, exchange: Exchange, target: BootTarget)
     case "loader": {
       return sendLoader(parts, exchange, target);
     }
-    case "boot-file": {
-      return target.file === "overlay"
-        ? sendOverlay(parts, exchange, target)
-        : sendImageFile(parts, exchange, { ...target, file: target.file });
+    case "overlay": {
+      return sendOverlay(parts, exchange, target);
+    }
+    case "image-file": {
+      return sendImageFile(parts, exchange, target);
     }
     case "malformed": {
       throw new AppError("invalid", `${request.url} is no path: "%" is followed by two hexadecimal digits`);
@@ -161,19 +165,37 @@ async function openLoader(
 async function sendImageFile(
   parts: BootHandlerParts,
   { request, response }: Exchange,
-  target: { machine: string; nonce: string; file: "kernel" | "initrd" },
+  target: Extract<BootTarget, { kind: "image-file" }>,
 ): Promise<void> {
   const { subject, node } = bootOf(parts, machineOf(target.machine), target.nonce);
   const step = target.file;
-  const { reference, image } = parts.desk.planOf(node);
-  if (image === undefined) throw new AppError("not-found", `the image ${reference} is not in the store`);
-  const sending = sendingOf(parts, subject, step, `${image.name}@${image.version}`);
+  const image = storedImage(parts, subject, target);
+  const sending = sendingOf(parts, subject, step, target.image);
   const opened = await parts.files.open(image[step]).catch((error: unknown) => {
     throw missing(parts, subject, step, `${image[step]} ${faultOf(error)}`);
   });
   const onProgress = (): void => parts.desk.progress(node);
   onProgress();
   sendFile(request, response, opened, { ...sending, onProgress });
+}
+
+function storedImage(
+  parts: BootHandlerParts,
+  subject: Subject,
+  { image, file }: Extract<BootTarget, { kind: "image-file" }>,
+): ImageVersion {
+  try {
+    return imageOf(parts.catalog, image);
+  } catch (error) {
+    parts.record({
+      kind: "refused",
+      ...subject,
+      atMs: parts.clock.nowMs(),
+      step: file,
+      message: messageOf(error),
+    });
+    throw error;
+  }
 }
 
 async function sendOverlay(

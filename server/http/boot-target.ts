@@ -2,7 +2,9 @@
 export type BootTarget =
   | { kind: "script"; machine: string }
   | { kind: "loader"; machine: string; file: string }
-  | { kind: "boot-file"; machine: string; nonce: string; file: "kernel" | "initrd" | "overlay" }
+  | { kind: "overlay"; machine: string; nonce: string }
+  /** `image`: `name@version`, for the image store to read. */
+  | { kind: "image-file"; machine: string; nonce: string; image: string; file: "kernel" | "initrd" }
   | { kind: "nothing" }
   | { kind: "malformed" };
 
@@ -26,10 +28,21 @@ export function readBootTarget(target: string): BootTarget | undefined {
 }
 
 function targetOf(segments: readonly string[]): BootTarget {
-  const [machine = "", second = "", third = ""] = segments;
-  if (segments.length === 2 && second === "script.ipxe") return { kind: "script", machine };
-  if (segments.length !== 3) return { kind: "nothing" };
-  if (second === "loader") return { kind: "loader", machine, file: third };
-  if (third !== "kernel" && third !== "initrd" && third !== "overlay") return { kind: "nothing" };
-  return { kind: "boot-file", machine, nonce: second, file: third };
+  const [machine = "", second = "", third = "", version = "", file = ""] = segments;
+  switch (segments.length) {
+    case 2: {
+      return second === "script.ipxe" ? { kind: "script", machine } : { kind: "nothing" };
+    }
+    case 3: {
+      if (second === "loader") return { kind: "loader", machine, file: third };
+      return third === "overlay" ? { kind: "overlay", machine, nonce: second } : { kind: "nothing" };
+    }
+    case 5: {
+      if (file !== "kernel" && file !== "initrd") return { kind: "nothing" };
+      return { kind: "image-file", machine, nonce: second, image: `${third}@${version}`, file };
+    }
+    default: {
+      return { kind: "nothing" };
+    }
+  }
 }

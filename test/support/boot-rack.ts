@@ -16,7 +16,7 @@ import {
 import { BootStore } from "../../server/inventory/boot-store.ts";
 import { SecretStore } from "../../server/inventory/secret-store.ts";
 import { silentLog } from "../../server/lib/log.ts";
-import type { ImageVersion } from "../../server/model/image.ts";
+import type { ImageCatalog, ImageVersion } from "../../server/model/image.ts";
 import { createTemplates } from "../../server/template/engine.ts";
 import { Tracker } from "../../server/tracker/tracker.ts";
 import { openInventory } from "./inventory.ts";
@@ -66,6 +66,12 @@ export async function openBootRack(
     bytes: 1,
   };
   const images = new Map([["debian-13", image]]);
+  const catalog: ImageCatalog = {
+    find: (reference) =>
+      images.get(reference) ??
+      [...images.values()].find(({ name, version }) => reference === `${name}@${version}`),
+    list: () => [...images.values()],
+  };
   const clock = { nowMs: () => Date.now() };
   const store = new BootStore(database, { bootsKept: () => 20 });
   const tracker = new Tracker({ directory, store, clock, log: silentLog });
@@ -83,7 +89,7 @@ export async function openBootRack(
     credentials,
     urls,
     clock,
-    catalog: { find: (reference) => images.get(reference), list: () => [...images.values()] },
+    catalog,
     templates: { ipxe: createTemplates(templates), grub: createTemplates(grubTemplates) },
     record: tracker.record,
     admission: new Admission({ ...defaultTurnLimits, machines: 64, ...options.turns }),
@@ -96,6 +102,7 @@ export async function openBootRack(
     {
       directory,
       credentials,
+      catalog,
       desk,
       tracker,
       clock,
@@ -132,6 +139,7 @@ export async function openBootRack(
     tracker,
     store,
     credentials,
+    catalog,
     images,
     image,
     files,

@@ -27,7 +27,7 @@ export const httpRequest: FuzzTarget = {
   seeds: [
     "/boot/52-54-00-12-34-56/script.ipxe",
     "//boot/52-54-00-12-34-56~n001/loader/snponly.efi?x\n0bytes=0-99",
-    'http://10.0.1.1:8080/boot/52-54-00-12-34-56/0123456789abcdef/kernel\n0bytes=500-\n1"a-b"',
+    'http://10.0.1.1:8080/boot/52-54-00-12-34-56/0123456789abcdef/debian-13/20261122-3f9a1c04/kernel\n0bytes=500-\n1"a-b"',
     "/boot/x/y/initrd\n0bytes=-5\n4Tue, 14 Nov 2023 22:13:20 GMT",
     '/boot/a/b/overlay\n3"x", W/"a-b", *\n2*',
   ].map(bytesOf),

@@ -49,7 +49,11 @@ export const nodeRange: FuzzTarget = {
 /** Paths as firmware and strangers ask for them. */
 export const bootPath: FuzzTarget = {
   name: "boot-path",
-  seeds: ["boot/52-54-00-12-34-56/script.ipxe", "//boot/52:54:00:12:34:56/loader/snponly.efi"].map(bytesOf),
+  seeds: [
+    "boot/52-54-00-12-34-56/script.ipxe",
+    "//boot/52:54:00:12:34:56/loader/snponly.efi",
+    "boot/52-54-00-12-34-56/0123456789abcdef/debian-13/20261122-3f9a1c04/kernel",
+  ].map(bytesOf),
   words: ["boot/", "/loader/", "../", "%2e", "\\", "~n001", "script.ipxe"].map(bytesOf),
   longest: 200,
   rooms: ["/server/boot/", "/server/lib/"],

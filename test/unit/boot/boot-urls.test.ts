@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { bootUrls, readIdentity, readOwnPath } from "../../../server/boot/boot-urls.ts";
+import { readBootTarget } from "../../../server/http/boot-target.ts";
 import { parseMac } from "../../../server/lib/mac.ts";
 import { isNodeName } from "../../../server/model/node.ts";
 
@@ -28,8 +29,17 @@ test("who a machine is comes back from every path it is given", () => {
       const grubScript = grub(urls.grubScript(machine));
       assert.deepEqual(readOwnPath(grubScript), { machine, file: { kind: "script", dialect: "grub" } });
       const nonce = "0123456789abcdef".repeat(2);
-      const kernel = grub(urls.grubFile(machine, nonce, "kernel"));
-      assert.deepEqual(readOwnPath(kernel), { machine, file: { kind: "boot-file", nonce, file: "kernel" } });
+      const image = { name: "debian-13", version: "20261122-3f9a1c04.2" };
+      const boot = { nonce, image };
+      for (const file of ["kernel", "initrd"] as const) {
+        const expected = { kind: "image-file", nonce, image: "debian-13@20261122-3f9a1c04.2", file };
+        assert.deepEqual(readOwnPath(grub(urls.grubFile(machine, boot, file))), { machine, file: expected });
+        const http = urls.file(machine, boot, file).slice(urls.base.length);
+        assert.deepEqual(readOwnPath(http), { machine, file: expected });
+        assert.deepEqual(readBootTarget(http), { ...expected, machine: path.split("/")[1] });
+      }
+      const overlay = grub(urls.grubFile(machine, boot, "overlay"));
+      assert.deepEqual(readOwnPath(overlay), { machine, file: { kind: "overlay", nonce } });
       assert.deepEqual(readIdentity(script.split("/")[2] ?? ""), machine);
       assert.ok(path.length < 128, "fits into the boot file field of DHCP");
     }),
@@ -50,6 +60,9 @@ test("what is no machine is not read as one", () => {
   for (const path of [
     "boot/52-54-00-00-00-01~n1/../x",
     "boot/52-54-00-00-00-01~n1/kernel",
+    "boot/52-54-00-00-00-01/0123456789abcdef/kernel",
+    "boot/52-54-00-00-00-01/0123456789abcdef/debian-13/kernel",
+    "boot/52-54-00-00-00-01/0123456789abcdef/../20261122-3f9a1c04/x/kernel",
     "undionly.kpxe",
   ]) {
     assert.equal(readOwnPath(path), undefined, path);

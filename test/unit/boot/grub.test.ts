@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { promisify } from "node:util";
 import { diskFaults } from "../../../server/boot/head-faults.ts";
 import { createTftpFiles } from "../../../server/boot/tftp-files.ts";
 import { AppError } from "../../../server/lib/errors.ts";
@@ -9,6 +10,9 @@ import type { BootEvent } from "../../../server/model/boot-event.ts";
 import { openBootRack } from "../../support/boot-rack.ts";
 
 const mac = "52-54-00-00-00-01";
+
+/** The desk looks a thing up once in a turn of the event loop. */
+const turn = promisify(setImmediate);
 
 async function openTftp(t: TestContext) {
   const rack = await openBootRack(t);
@@ -18,6 +22,7 @@ async function openTftp(t: TestContext) {
     desk: rack.desk,
     directory: rack.directory,
     credentials: rack.credentials,
+    catalog: rack.catalog,
     record: (event) => events.push(event),
     clock: { nowMs: () => Date.now() },
     openLoader: async (path) => (path === "grubnetx64.efi" ? "GRUB" : undefined),
@@ -47,7 +52,10 @@ test("a node's script names its own files, as GRUB writes them, and what is odd 
   const { open, inventory, fetched, events } = await openTftp(t);
   await inventory.setNodes({ range: "n1", kernelArguments: ["quiet", "test=a;b$c'd"] });
   const script = (await open(`/boot/52:54:00:00:00:01/script.grub`)) ?? "";
-  assert.match(script, /^if linux \(tftp,127\.0\.0\.1\)\/boot\/52-54-00-00-00-01\/[0-9a-f]+\/kernel root=/m);
+  assert.match(
+    script,
+    /^if linux \(tftp,127\.0\.0\.1\)\/boot\/52-54-00-00-00-01\/[0-9a-f]+\/debian-13\/20260101-00000000\/kernel root=/m,
+  );
   assert.ok(script.includes(String.raw`quiet 'test=a;b$c'\''d' BOOTIF=01-${mac}`), script);
   const [kernel = "", initrd = "", overlay = ""] = [
     ...script.matchAll(/\(tftp,[\d.]+\)(\/boot\S+?)(?=[ ;])/g),
@@ -62,6 +70,26 @@ test("a node's script names its own files, as GRUB writes them, and what is odd 
   );
   await open(`/boot/${mac}/script.grub`);
   await assert.rejects(open(kernel), (error) => error instanceof AppError && error.code === "not-found");
+});
+
+test("kernel and initrd by TFTP are of the image version of the script, and that is said when it is gone", async (t) => {
+  const { open, images, image, files, events } = await openTftp(t);
+  const script = (await open(`/boot/${mac}/script.grub`)) ?? "";
+  const kernel = /linux \(tftp,[\d.]+\)(\S+)/.exec(script)?.[1] ?? "";
+  const built = { ...image, version: "20260102-00000000", kernel: join(files, "newer") };
+  images.set("debian-13", built).set("kept", image);
+  await turn();
+  assert.match(
+    (await open(kernel)) ?? "",
+    /vmlinuz$/,
+    "a build in the middle of a boot changes nothing for it",
+  );
+  const again = /linux \(tftp,[\d.]+\)(\S+)/.exec((await open(`/boot/${mac}/script.grub`)) ?? "")?.[1] ?? "";
+  assert.match(again, /\/20260102-00000000\/kernel$/);
+  images.set("debian-13", image);
+  await assert.rejects(open(again), /debian-13@20260102-00000000, with which this boot began, is no longer/);
+  const refused = events.at(-1);
+  assert.ok(refused?.kind === "refused" && refused.step === "kernel" && /20260102/.test(refused.message));
 });
 
 test("a stranger's GRUB says how to add the machine, and comes back", async (t) => {

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { appendFileSync, rmSync } from "node:fs";
+import { appendFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import type { Ipv4 } from "../../../server/lib/ipv4.ts";
 import type { Mac } from "../../../server/lib/mac.ts";
 import type { Uuid } from "../../../server/model/machine-identity.ts";
+import { diagnose } from "../../../server/tracker/diagnosis.ts";
 import { kernelBytes, openBootRack } from "../../support/boot-rack.ts";
 
 type Rack = Awaited<ReturnType<typeof openBootRack>>;
@@ -109,7 +110,7 @@ test("a path whose port is one node's and whose name is another's boots neither"
   const boot = await beginBoot(rack, "52-54-00-00-00-02~n1");
   assert.match(boot.text, /is not in the inventory/);
   assert.match(boot.text, /chain --replace \S+~n1\/script\.ipxe/, "and goes on asking as what it is");
-  const nonce = (await beginBoot(rack)).kernel.split("/").at(-2);
+  const nonce = (await beginBoot(rack)).overlay.split("/").at(-2);
   assert.equal((await fetch(`${rack.base}/boot/52-54-00-00-00-02~n1/${nonce}/overlay`)).status, 404);
   for (const bad of ["52-54-00-00-00-02~", "52-54-00-00-00-02~n1~n2", "52-54-00-00-00-02~N_1", "n1"]) {
     assert.equal((await fetch(`${rack.base}/boot/${bad}/script.ipxe`)).status, 400, bad);
@@ -141,6 +142,46 @@ test("files arrive whole, by ranges and by HEAD, with exact lengths; only whole 
   );
   const kernel = events[1]?.event;
   assert.ok(kernel?.kind === "kernel" && kernel.bytes === kernelBytes.length && kernel.via === "http");
+});
+
+test("kernel and initrd are of the image version that the script was written for, whatever is current by then", async (t) => {
+  const rack = await rackFor(t);
+  const newer = join(rack.files, "newer");
+  writeFileSync(newer, "another kernel");
+  const first = await beginBoot(rack);
+  rack.images.set("kept", rack.image);
+  rack.images.set("debian-13", { ...rack.image, version: "20260102-00000000", kernel: newer });
+  assert.equal(await (await fetch(first.kernel)).text(), kernelBytes.toString());
+  const second = await beginBoot(rack);
+  assert.match(second.text, /n1 boots debian-13@20260102-00000000/);
+  assert.equal(await (await fetch(second.kernel)).text(), "another kernel");
+});
+
+test("an image version that is gone in the middle of a boot: the loader is told, why says so, and the next boot is another's", async (t) => {
+  const rack = await rackFor(t);
+  const { kernel, initrd } = await beginBoot(rack);
+  await (await fetch(kernel)).text();
+  rack.images.set("debian-13", { ...rack.image, version: "20260102-00000000" });
+  const refused = await fetch(initrd);
+  assert.equal(refused.status, 404);
+  const said = "the image debian-13@20260101-00000000, with which this boot began, is no longer in the store";
+  assert.ok((await refused.text()).startsWith(said));
+  await rack.tracker.flush();
+  const events = (await rack.store.newestEvents(10)).map(({ event }) => event);
+  const answer = diagnose({
+    subject: "n1",
+    node: rack.node,
+    phase: rack.tracker.stateOf(rack.node).phase,
+    phaseSinceMs: 0,
+    events,
+    headFaults: [],
+    unknownMachines: [],
+    headRuns: true,
+    nowMs: Date.now(),
+  });
+  assert.ok(answer.summary.startsWith(`n1 cannot boot: ${said}`), answer.summary);
+  assert.deepEqual(answer.findings.slice(0, 1), ['it was refused at the step "initrd" 0.0 s ago']);
+  assert.equal((await fetch((await beginBoot(rack)).initrd)).status, 200);
 });
 
 test("an unknown machine is told to wait, and boots as soon as it is in the inventory", async (t) => {
@@ -228,11 +269,11 @@ test("a download that was broken off and goes on where it was ends as a whole on
 
 test("kill -9 between script and kernel: the next head goes on with the boot, and with its token", async (t) => {
   const first = await openBootRack(t);
-  const { kernel } = await beginBoot(first);
+  const boot = await beginBoot(first);
+  const [kernel, overlay] = [boot.kernel, boot.overlay].map((url) => new URL(url).pathname);
   await first.kill();
   const second = await openBootRack(t, first.state);
-  assert.equal((await fetch(second.base + new URL(kernel).pathname)).status, 200);
-  const overlay = new URL(kernel).pathname.replace(/kernel$/, "overlay");
+  assert.equal((await fetch(second.base + kernel)).status, 200);
   const token = (await (await fetch(second.base + overlay)).text()).replace("token=", "");
   await second.kill();
   const third = await openBootRack(t, first.state);
@@ -261,8 +302,12 @@ for (const [what, path, status] of [
   ["an identity that is no MAC", "/boot/n1/script.ipxe", 400],
   ["an identity with a path in it", "/boot/..%2f..%2fetc/script.ipxe", 400],
   ["a group address", "/boot/01-00-5e-00-00-01/script.ipxe", 400],
-  ["a boot that never was", "/boot/52-54-00-00-00-01/0123456789abcdef/kernel", 404],
-  ["a file of nobody's", "/boot/52-54-00-00-00-77/0123456789abcdef/kernel", 404],
+  [
+    "a boot that never was",
+    "/boot/52-54-00-00-00-01/0123456789abcdef/debian-13/20260101-00000000/kernel",
+    404,
+  ],
+  ["a file of nobody's", "/boot/52-54-00-00-00-77/0123456789abcdef/debian-13/20260101-00000000/kernel", 404],
   ["a loader that is none", "/boot/52-54-00-00-00-01/loader/passwd", 404],
   ["a loader with a path in it", "/boot/52-54-00-00-00-01/loader/..%2f..%2fetc%2fpasswd", 404],
 ] as const) {

@@ -26,9 +26,12 @@ test("loaders and the files of a boot", () => {
     machine,
     file: "snponly.efi",
   });
-  for (const file of ["kernel", "initrd", "overlay"]) {
-    const expected = { kind: "boot-file", machine, nonce: "0af3", file };
-    assert.deepEqual(readBootTarget(`/boot/${machine}/0af3/${file}`), expected);
+  const overlay = { kind: "overlay", machine, nonce: "0af3" };
+  assert.deepEqual(readBootTarget(`/boot/${machine}/0af3/overlay`), overlay);
+  for (const file of ["kernel", "initrd"]) {
+    const expected = { kind: "image-file", machine, nonce: "0af3", image: "debian-13@1-a", file };
+    assert.deepEqual(readBootTarget(`/boot/${machine}/0af3/debian-13/1-a/${file}`), expected);
+    assert.deepEqual(readBootTarget(`/boot/${machine}/0af3/${file}`), { kind: "nothing" });
   }
 });
 
@@ -45,6 +48,8 @@ test("a segment leads nowhere: what is decoded in it stays in it", () => {
     "/boot/",
     `/boot/${machine}`,
     `/boot/${machine}/0af3/shadow`,
+    `/boot/${machine}/0af3/debian-13/1-a/overlay`,
+    `/boot/${machine}/0af3/debian-13/1-a/kernel/x`,
   ])
     assert.deepEqual(readBootTarget(path), { kind: "nothing" }, path);
 });
