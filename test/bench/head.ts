@@ -18,15 +18,22 @@ export type Head = {
   imageStore: string;
   /** Runs `provision …` on it as a user would. @throws unless it succeeds */
   provision: (...words: string[]) => Promise<string>;
-  /** A head with a copy of what was prepared, so that every start begins with the same leases: none. */
-  start: () => Promise<RunningServer>;
+  /** A head with a copy of what was prepared, so that every start begins with the same leases. */
+  start: () => Promise<StartedHead>;
 };
 
-/** `nodes` machines in the inventory: n000001 and up, with consecutive MAC and IPv4 addresses. */
+/** `startSeconds`: until it says that it serves. */
+export type StartedHead = RunningServer & { startSeconds: number };
+
+/**
+ * `nodes` machines in the inventory: n000001 and up, with consecutive MAC and IPv4 addresses. `fill` is told the state
+ * directory, before the first start.
+ */
 export async function prepareHead(
   workplace: Workplace,
   nodes: number,
   change: Partial<ConfigValues> & { boot?: { concurrent: number } } = {},
+  fill: (stateDirectory: string) => Promise<void> = async () => {},
 ): Promise<Head> {
   const directory = workplace.scratch(`head-${nodes}`);
   const place = (name: string): string => join(directory, name);
@@ -68,6 +75,7 @@ export async function prepareHead(
   }
   const pristine = place("pristine");
   mkdirSync(place("state"), { recursive: true });
+  await fill(place("state"));
   cpSync(place("state"), pristine, { recursive: true });
   return {
     directory,
@@ -92,13 +100,16 @@ export function nodeRange(first: number, count: number): string[] {
   return [`n[${number(first)}-${number(first + count - 1)}]`, "--mac", `${mac.join(":")}+`, "--ip", `${ip}+`];
 }
 
-async function startHead(workplace: Workplace, config: string, logFile: string): Promise<RunningServer> {
+async function startHead(workplace: Workplace, config: string, logFile: string): Promise<StartedHead> {
   writeFileSync(logFile, "");
+  const startedMs = performance.now();
   const server = workplace.serve([command, "--config", config, "serve"], { logFile });
   const deadline = Date.now() + 120_000;
   for (;;) {
     const said = readFileSync(logFile, "utf8");
-    if (said.includes("the head serves")) return server;
+    if (said.includes("the head serves")) {
+      return { ...server, startSeconds: (performance.now() - startedMs) / 1000 };
+    }
     if (server.ended()) throw new Error(`the head has ended: ${said}`);
     if (Date.now() > deadline) throw new Error(`the head does not come up: ${said}`);
     await pause(20);

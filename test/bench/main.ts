@@ -51,7 +51,7 @@ async function main(): Promise<number> {
     const bench = { workplace, rivals, quick, loads: await compileLoads(workplace) };
     const rows: Row[] = [];
     for (const suite of only) rows.push(...(await runners[suite](bench)));
-    const report = { machine: await describeMachine(rivals), rows };
+    const report = { machine: await describeMachine(rivals, quick), rows };
     process.stdout.write(json ? `${JSON.stringify(report)}\n` : renderReport(report));
     return 0;
   } finally {
@@ -65,7 +65,7 @@ function missingOf(): string | undefined {
   return undefined;
 }
 
-async function describeMachine(rivals: Rivals): Promise<Machine> {
+async function describeMachine(rivals: Rivals, quick: boolean): Promise<Machine> {
   const { stdout: commit } = await execa("git", ["rev-parse", "--short", "HEAD"], {
     cwd: import.meta.dirname,
     reject: false,
@@ -81,6 +81,7 @@ async function describeMachine(rivals: Rivals): Promise<Machine> {
     kernel: release(),
     system: system ?? "unknown",
     versions: { [ours]: commit === "" ? "unknown" : commit, node: process.version, ...rivals.versions() },
+    quick,
   };
 }
 

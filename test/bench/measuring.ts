@@ -1,4 +1,4 @@
-import { type Failure, rowsOf, type Row, type Sample, type Suite } from "./report.ts";
+import { type Failure, goal, ours, rowsOf, type Row, type Sample, type Suite } from "./report.ts";
 import type { Loads } from "./loads.ts";
 import type { Rivals } from "./rivals.ts";
 import type { Workplace } from "./workplace.ts";
@@ -13,6 +13,12 @@ export class Measurements {
 
   add(name: string, server: string, unit: Sample["unit"], value: number): void {
     this.samples.push({ case: name, server, unit, value });
+  }
+
+  /** A figure of ours, held against what it is to be. */
+  addWithGoal(name: string, unit: Sample["unit"], value: number, wanted: number): void {
+    this.add(name, ours, unit, value);
+    this.add(name, goal, unit, wanted);
   }
 
   fail(server: string, error: unknown, name?: string): void {

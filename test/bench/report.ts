@@ -36,13 +36,16 @@ export type Row = {
   unit: Unit | null;
   /** Above 1: ours is better, whichever way the unit runs. Null where one of them is missing or nothing was there to divide by. */
   ratio: number | null;
-  /** Of the ratios of the single rounds: (largest - smallest) / median. Null after one round. */
-  spread: number | null;
+  /** Smallest and largest ratio of the single rounds; where there is no rival, of our figures. Null after one round. */
+  spread: readonly [number, number] | null;
   note?: string;
 };
 
 /** The name under which our own samples go. */
 export const ours = "provision";
+
+/** The rival in rows that hold a figure against what it is to be. */
+export const goal = "goal";
 
 export function median(values: readonly number[]): number | undefined {
   const sorted = values.toSorted((left, right) => left - right);
@@ -51,11 +54,9 @@ export function median(values: readonly number[]): number | undefined {
   return low === undefined || high === undefined ? undefined : (low + high) / 2;
 }
 
-/** (largest - smallest) / median; undefined for fewer than two values. */
-export function spreadOf(values: readonly number[]): number | undefined {
-  const middle = median(values);
-  if (values.length < 2 || middle === undefined || middle === 0) return undefined;
-  return (Math.max(...values) - Math.min(...values)) / middle;
+/** Smallest and largest; undefined for fewer than two values. */
+export function spreadOf(values: readonly number[]): readonly [number, number] | undefined {
+  return values.length < 2 ? undefined : [Math.min(...values), Math.max(...values)];
 }
 
 /** Above 1: the first is better. Undefined when that cannot be said by a number. */

@@ -10,9 +10,15 @@ export type Machine = {
   system: string;
   /** Programs and their versions, ours among them. */
   versions: Readonly<Record<string, string>>;
+  quick: boolean;
 };
 
 export type Report = { machine: Machine; rows: readonly Row[] };
+
+/** How it is measured, below every report. */
+const method =
+  "Medians of the rounds, all servers one after the other in each; rounds: smallest and largest ratio. A core each for server and load. " +
+  "Before it is measured every server, ours and theirs, works untimed for a moment, since V8 compiles what runs often.";
 
 /** The report in Markdown, one table a suite, the machine below. */
 export function renderReport({ machine, rows }: Report): string {
@@ -21,7 +27,7 @@ export function renderReport({ machine, rows }: Report): string {
   return `${[...tables, renderMachine(machine)].join("\n\n")}\n`;
 }
 
-const headings = ["", "ours", "rival", "", "ratio", "spread"];
+const headings = ["", "ours", "rival", "", "ratio", "rounds"];
 
 function renderTable(rows: readonly Row[]): string {
   const cells = rows.map((row) => [
@@ -30,7 +36,7 @@ function renderTable(rows: readonly Row[]): string {
     figure(row.rival),
     row.note === undefined ? row.rivalName : `${row.rivalName}: ${row.note}`,
     row.ratio === null ? verdict(row) : `**${ratioText(row.ratio)}**`,
-    row.spread === null ? "" : `${Math.round(row.spread * 100)} %`,
+    rounds(row),
   ]);
   const lines = [
     headings,
@@ -44,6 +50,12 @@ function renderTable(rows: readonly Row[]): string {
 function verdict({ ours, rival }: Row): string {
   if (ours === null || rival === null) return "";
   return "∞";
+}
+
+function rounds({ spread, ratio }: Row): string {
+  if (spread === null) return "";
+  const text = ratio === null ? figure : ratioText;
+  return `${text(spread[0])} to ${text(spread[1])}`;
 }
 
 function ratioText(ratio: number): string {
@@ -62,8 +74,18 @@ export function figure(value: number | null): string {
   return rest === undefined ? grouped : `${grouped}.${rest}`;
 }
 
-function renderMachine({ takenAt, processor, cores, memoryMiB, kernel, system, versions }: Machine): string {
+function renderMachine({
+  takenAt,
+  processor,
+  cores,
+  memoryMiB,
+  kernel,
+  system,
+  versions,
+  quick,
+}: Machine): string {
   const programs = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
   const gibibytes = (memoryMiB / 1024).toFixed(0);
-  return `${takenAt}; ${processor}, ${cores} cores, ${gibibytes} GiB, ${system}, kernel ${kernel}; ${programs.join(", ")}.`;
+  const place = `${processor}, ${cores} cores, ${gibibytes} GiB, ${system}, kernel ${kernel}`;
+  return `${takenAt}${quick ? ", a quick run" : ""}; ${place}; ${programs.join(", ")}.\n\n${method}`;
 }

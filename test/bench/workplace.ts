@@ -71,10 +71,13 @@ export async function openWorkplace(cache: string, say: (text: string) => void):
   mkdirSync(cache, { recursive: true });
   removeOldWork(cache);
   const directory = mkdtempSync(join(cache, `work-${process.pid}-`));
-  process.once("exit", () => rmSync(directory, { recursive: true, force: true }));
+  const remove = (): void => rmSync(directory, { recursive: true, force: true });
   const rack = await createRack({
     networks: [{ name: network.device, address: `${network.head}/13`, cable: true }],
     clients: [{ name: "load", address: `${network.load}/13` }],
+  }).finally(() => {
+    // After the rack has told what it does at the exit: until then its servers write here.
+    process.once("exit", remove);
   });
   return {
     directory,
