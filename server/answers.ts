@@ -1,5 +1,6 @@
 import { planBoot } from "./boot/boot-plan.ts";
 import { grubDirectories, type LoaderKind, loaderKinds } from "./model/arch.ts";
+import { type Asker, ipxeAsker } from "./boot/boot-script.ts";
 import { diskFaults } from "./boot/head-faults.ts";
 import type { OpenCore, Running } from "./core.ts";
 import { previewOptions, previewProxy } from "./dhcp/preview.ts";
@@ -117,6 +118,11 @@ export async function why(core: OpenCore, running: Running | undefined, subject:
   });
 }
 
+/** As whom a node's loader asks when it came by TFTP, as most do. */
+function askerOf(kind: LoaderKind): Asker {
+  return kind === "grub" ? { dialect: kind, via: "tftp" } : ipxeAsker;
+}
+
 /** Exactly what a node would be given. @throws AppError for an unknown one */
 export async function render(core: OpenCore, name: string): Promise<RenderAnswer> {
   const { directory, desk } = core;
@@ -130,7 +136,7 @@ export async function render(core: OpenCore, name: string): Promise<RenderAnswer
     image: image === undefined ? reference : `${image.name}@${image.version}`,
     ...networkText(node, core),
     dhcp: dhcpPreviews(node, core),
-    bootScript: desk.preview(node, core.loaderFor(node)),
+    bootScript: desk.preview(node, askerOf(core.loaderFor(node))),
     kernelArguments: image === undefined ? "" : desk.argumentsOf(node, image).join(" "),
     files: files.map((file) => ({
       path: file.place === "root" ? file.path : `initrd:${file.path}`,

@@ -1,4 +1,4 @@
-import { basename, dirname } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { schedule, type ScheduledTask } from "node-cron";
 import type { Config } from "./config/config.ts";
 import { checkMachine, readMachineNetwork } from "./config/machine.ts";
@@ -21,6 +21,7 @@ import { overlayArchive } from "./nodeconfig/overlay.ts";
 import { fileInMemory } from "./tftp/served-file.ts";
 import { shareOpens } from "./tftp/shared-open.ts";
 import { createTftpServer } from "./tftp/server.ts";
+import { makeGrubImages } from "./boot/grub-image.ts";
 import { bootUrls } from "./boot/boot-urls.ts";
 import { openConfined } from "./boot/confined-file.ts";
 import { prefixOf } from "./lib/ipv6.ts";
@@ -55,7 +56,9 @@ export async function createHead(
     log,
     clock,
   });
-  const loaderPlaces = [config.loaderDirectory, ...grubDirectories, config.raspberryPiDirectory ?? []].flat();
+  const made = join(config.stateDirectory, "loaders");
+  const loaderPlaces = [config.loaderDirectory, made, ...grubDirectories];
+  const tftpPlaces = [...loaderPlaces, config.raspberryPiDirectory ?? []].flat();
   const overlay = async (node: ClusterNode, token: string): Promise<Uint8Array> =>
     overlayArchive(await core.overlay(node, token));
   const tftpFiles = createTftpFiles({
@@ -65,7 +68,7 @@ export async function createHead(
     record: tracker.record,
     credentials: core.credentials,
     catalog: core.catalog,
-    openLoader: shareOpens((path) => openFirst(loaderPlaces, path), clock),
+    openLoader: shareOpens((path) => openFirst(tftpPlaces, path), clock),
     openImageFile: shareOpens((path) => openConfined(dirname(path), basename(path)), clock),
     fromBytes: fileInMemory,
     overlay,
@@ -92,7 +95,7 @@ export async function createHead(
       credentials: core.credentials,
       catalog: core.catalog,
       record: tracker.record,
-      loaderPlaces: [config.loaderDirectory, ...grubDirectories],
+      loaderPlaces,
       overlay,
     },
     { ...defaultNodeFacingLimits, cacheBytes: config.boot.cacheMebibytes * 1024 * 1024 },
@@ -114,6 +117,7 @@ export async function createHead(
       { name: "database", ...opened, status: () => ({ detail: databaseFile(config.stateDirectory) }) },
       { name: "schedules", ...schedules, status: () => ({ detail: "nightly backup of the database" }) },
       { name: "nfs", ...nfs, status: () => nfsStatus(nfs, at(ports.nfs)) },
+      { name: "loaders", start: () => makeGrubImages(made, log), stop: async () => {} },
       { name: "http", ...http, status: () => ({ detail: at(ports.http), counters: nodes.counters() }) },
       {
         name: "tftp",

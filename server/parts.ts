@@ -5,9 +5,13 @@ import type { PartStatus } from "./model/answers.ts";
 
 type Service = { start: () => Promise<void>; stop: () => Promise<void> };
 
+const unseen = ["api", "tracker", "loaders"] as const;
+
+type Unseen = (typeof unseen)[number];
+
 /** A long-lived part of the head. */
 export type Part = Service & {
-  name: PartStatus["name"] | "api" | "tracker";
+  name: PartStatus["name"] | Unseen;
   /** What `status` says of it besides its state; absent: it is not shown. `state`, where it knows better than whether it was started. */
   status?: () => Pick<PartStatus, "detail"> & Partial<Pick<PartStatus, "counters" | "state">>;
 };
@@ -48,7 +52,7 @@ export class Parts {
   /** The last that was started first: what machines meet before anything else. */
   statuses(): PartStatus[] {
     return this.#parts.toReversed().flatMap(({ name, status }) => {
-      if (status === undefined || name === "api" || name === "tracker") return [];
+      if (status === undefined || isUnseen(name)) return [];
       const state = this.#states.get(name) ?? "stopped";
       return [{ name, state, counters: {}, ...status() }];
     });
@@ -64,6 +68,10 @@ export class Parts {
       this.#states.set(part.name, "stopped");
     }
   }
+}
+
+function isUnseen(name: Part["name"]): name is Unseen {
+  return unseen.some((each) => each === name);
 }
 
 function named(name: string, error: AppError): AppError {

@@ -22,7 +22,14 @@ export const defaultTurnLimits: Omit<AdmissionLimits, "machines"> = {
 /** `before`: machines that come first; `joined`: it was not in line until now. */
 export type Turn = { kind: "go" } | { kind: "wait"; before: number; joined: boolean };
 
-type Loading = { sinceMs: number; progressMs: number; scripts: number };
+/** `initrdOpen`: it has begun to take its initrd; `over`: its turn ends with that. */
+type Loading = {
+  sinceMs: number;
+  progressMs: number;
+  scripts: number;
+  initrdOpen?: boolean;
+  over?: boolean;
+};
 type Waiting = { askedMs: number; before: number };
 
 /** How often places are counted and those that are gone are looked for, at most. */
@@ -50,7 +57,7 @@ export class Admission {
     this.#look(nowMs);
     const loading = this.#loading.get(machine);
     if (loading !== undefined) {
-      loading.scripts += 1;
+      Object.assign(loading, { scripts: loading.scripts + 1, initrdOpen: false, over: false });
       if (loading.scripts <= this.#limits.scripts || this.#line.size === 0) return { kind: "go" };
       this.#loading.delete(machine);
     }
@@ -75,9 +82,19 @@ export class Admission {
     if (loading !== undefined) loading.progressMs = nowMs;
   }
 
-  /** It has all that it needs from here, or is no longer there. */
+  /** It begins to take its initrd, or has all of it. */
+  initrd(machine: number, isWhole: boolean): void {
+    const loading = this.#loading.get(machine);
+    if (loading === undefined) return;
+    loading.initrdOpen = !isWhole;
+    if (isWhole && loading.over === true) this.#loading.delete(machine);
+  }
+
+  /** It has all that it needs from here but for an initrd that is under way: GRUB takes both at once, and the small one ends first. */
   done(machine: number): void {
-    this.#loading.delete(machine);
+    const loading = this.#loading.get(machine);
+    if (loading?.initrdOpen === true) loading.over = true;
+    else this.#loading.delete(machine);
   }
 
   /** Machines that come before this one; undefined when it is not in line. */

@@ -9,8 +9,8 @@ import type { ClusterNode } from "../model/node.ts";
 import type { Templates } from "../template/engine.ts";
 import type { Admission } from "./admission.ts";
 import { type BootPlan, kernelArguments, planBoot } from "./boot-plan.ts";
-import { type Dialect, type ScriptAnswer, scriptView } from "./boot-script.ts";
-import type { BootUrls } from "./boot-urls.ts";
+import { type Asker, type Dialect, ipxeAsker, type ScriptAnswer, scriptView } from "./boot-script.ts";
+import type { BootFile, BootUrls, Via } from "./boot-urls.ts";
 import type { Credentials } from "./credentials.ts";
 import { ScriptCache } from "./script-cache.ts";
 
@@ -72,15 +72,15 @@ export class BootDesk {
   }
 
   /** Begins a boot of this machine, if it is its turn, and is its script. */
-  beginBoot(asked: BootIdentity, dialect: Dialect = "ipxe"): string {
+  beginBoot(asked: BootIdentity, asker: Asker = ipxeAsker): string {
     const { credentials, record, clock, admission, elapsedMs } = this.#parts;
     const node = this.#nodeOf(asked);
-    if (node === undefined) return this.#tell({ kind: "wait", machine: asked }, dialect);
+    if (node === undefined) return this.#tell({ kind: "wait", machine: asked }, asker);
     const machine = identityOf(asked.mac, node);
     const subject = subjectOf(machine.mac, node);
     const { reference, image } = this.#currentPlan(node);
     if (image === undefined) {
-      const text = this.#tell({ kind: "no-image", machine, node, reference }, dialect);
+      const text = this.#tell({ kind: "no-image", machine, node, reference }, asker);
       const message = `the image ${reference} is not in the store`;
       record({ kind: "refused", ...subject, atMs: clock.nowMs(), step: "script", message });
       return text;
@@ -88,47 +88,48 @@ export class BootDesk {
     const turn = admission.ask(node.id, elapsedMs());
     if (turn.kind === "wait") {
       if (turn.joined) record({ kind: "waiting", ...subject, atMs: clock.nowMs(), before: turn.before });
-      return this.#busy(machine, node, turn.before, dialect);
+      return this.#busy(machine, node, turn.before, asker);
     }
     const nonce = credentials.beginBoot(node, clock.nowMs());
-    const { text, bytes } = this.#bootScript({ machine, node, image, nonce }, dialect);
+    const { text, bytes } = this.#bootScript({ machine, node, image, nonce }, asker);
     record({ kind: "script", ...subject, atMs: clock.nowMs(), bytes, known: true });
     return text;
   }
 
   /** What a machine is told to do that cannot be served now for want of connections: wait, and ask again. Begins nothing. */
-  putOff(asked: BootIdentity): string {
+  putOff(asked: BootIdentity, dialect: Dialect): string {
+    const asker: Asker = { dialect, via: "http" };
     const { admission, elapsedMs } = this.#parts;
     const node = this.#nodeOf(asked);
-    if (node === undefined) return this.#render({ kind: "wait", machine: asked }, "ipxe");
-    return this.#busy(asked, node, admission.counts(elapsedMs()).waiting, "ipxe");
+    if (node === undefined) return this.#render({ kind: "wait", machine: asked }, asker);
+    return this.#busy(asked, node, admission.counts(elapsedMs()).waiting, asker);
   }
 
   /**
    * What a GRUB runs that has just started: its machine's script, over and over. `machine` undefined: GRUB puts in its own
    * port's MAC.
    */
-  grubConfig(machine: BootIdentity | undefined): string {
-    const scriptPath = this.#parts.urls.grubScript(machine);
+  grubConfig(machine: BootIdentity | undefined, via: Via): string {
+    const scriptPath = this.#parts.urls.grubScript(via, machine);
     return this.#parts.templates.grub.render("main.grub", { head: this.#parts.urls.base, scriptPath });
   }
 
   /** What this machine would be told. Begins nothing and takes no turn. */
-  peek(asked: BootIdentity, dialect: Dialect = "ipxe"): string {
+  peek(asked: BootIdentity, asker: Asker = ipxeAsker): string {
     const node = this.#nodeOf(asked);
-    if (node === undefined) return this.#render({ kind: "wait", machine: asked }, dialect);
+    if (node === undefined) return this.#render({ kind: "wait", machine: asked }, asker);
     const machine = identityOf(asked.mac, node);
     const { reference, image } = this.planOf(node);
-    if (image === undefined) return this.#render({ kind: "no-image", machine, node, reference }, dialect);
-    return this.#bootScript({ machine, node, image, nonce: previewNumber }, dialect).text;
+    if (image === undefined) return this.#render({ kind: "no-image", machine, node, reference }, asker);
+    return this.#bootScript({ machine, node, image, nonce: previewNumber }, asker).text;
   }
 
   /** The script as this node would be given it. */
-  preview(node: ClusterNode, dialect: Dialect): string {
+  preview(node: ClusterNode, asker: Asker): string {
     const [mac] = node.macs;
     if (mac === undefined)
       return `# ${node.name} has no MAC address, so no machine is given a script as it\n`;
-    return this.peek({ mac }, dialect);
+    return this.peek({ mac }, asker);
   }
 
   /** The node has taken a piece of kernel, initrd or overlay. */
@@ -136,9 +137,16 @@ export class BootDesk {
     this.#parts.admission.progress(node.id, this.#parts.elapsedMs());
   }
 
-  /** The node has all that its loader fetches. */
-  loaded(node: ClusterNode): void {
-    this.#parts.admission.done(node.id);
+  /** The node begins to take a file. */
+  begins(node: ClusterNode, file: BootFile): void {
+    this.progress(node);
+    if (file === "initrd") this.#parts.admission.initrd(node.id, false);
+  }
+
+  /** The node has all of a file. */
+  loaded(node: ClusterNode, file: BootFile): void {
+    if (file === "initrd") this.#parts.admission.initrd(node.id, true);
+    if (file === "overlay") this.#parts.admission.done(node.id);
   }
 
   /** Machines that load before this one may; undefined when it is not waiting for its turn. */
@@ -151,33 +159,33 @@ export class BootDesk {
   }
 
   /** The further back, the longer between two questions: 1,000 machines ask some 100 times a second. */
-  #busy(machine: BootIdentity, node: ClusterNode, before: number, dialect: Dialect): string {
+  #busy(machine: BootIdentity, node: ClusterNode, before: number, asker: Asker): string {
     const seconds = Math.min(10, 2 + Math.floor(before / 50));
-    return this.#render({ kind: "busy", machine, node, before, seconds }, dialect);
+    return this.#render({ kind: "busy", machine, node, before, seconds }, asker);
   }
 
   #bootScript(
     { machine, node, image, nonce }: Omit<Extract<ScriptAnswer, { kind: "boot" }>, "kind" | "arguments">,
-    dialect: Dialect,
+    asker: Asker,
   ): { text: string; bytes: number } {
     const { directory } = this.#parts;
     const source = {
       node,
       image,
       groups: node.groups.map((name) => directory.group(name)),
-      template: this.#template("boot", dialect),
+      template: this.#template("boot", asker.dialect),
     };
-    const key = `${dialect} ${machine.mac} ${machine.name ?? ""}`;
+    const key = `${asker.dialect} ${asker.via} ${machine.mac} ${machine.name ?? ""}`;
     return this.#scripts.script(key, source, { text: nonce, placeholder }, () =>
       this.#render(
         { kind: "boot", machine, node, image, nonce: placeholder, arguments: this.argumentsOf(node, image) },
-        dialect,
+        asker,
       ),
     );
   }
 
-  #tell(answer: Extract<ScriptAnswer, { kind: "wait" | "no-image" }>, dialect: Dialect): string {
-    const text = this.#render(answer, dialect);
+  #tell(answer: Extract<ScriptAnswer, { kind: "wait" | "no-image" }>, asker: Asker): string {
+    const text = this.#render(answer, asker);
     const { record, clock } = this.#parts;
     record({
       kind: "script",
@@ -189,8 +197,8 @@ export class BootDesk {
     return text;
   }
 
-  #render(answer: ScriptAnswer, dialect: Dialect): string {
-    return this.#template(answer.kind, dialect)(scriptView(answer, dialect, this.#parts.urls));
+  #render(answer: ScriptAnswer, asker: Asker): string {
+    return this.#template(answer.kind, asker.dialect)(scriptView(answer, asker, this.#parts.urls));
   }
 
   #currentPlan(node: ClusterNode): BootPlan {

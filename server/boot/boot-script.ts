@@ -3,12 +3,17 @@ import { hyphenated } from "../lib/mac.ts";
 import type { BootIdentity } from "../model/boot-identity.ts";
 import type { ImageVersion } from "../model/image.ts";
 import type { ClusterNode } from "../model/node.ts";
-import type { BootFile, BootUrls } from "./boot-urls.ts";
+import type { BootFile, BootUrls, Via } from "./boot-urls.ts";
 
 /** Loaders that take a script of ours: what each calls it, and where its templates lie (templates/DIALECT). */
 export const dialects = ["ipxe", "grub"] as const;
 
 export type Dialect = (typeof dialects)[number];
+
+/** A loader that asks: in which language, and by which protocol, by which it then fetches the rest too. iPXE has HTTP. */
+export type Asker = { dialect: Dialect; via: Via };
+
+export const ipxeAsker: Asker = { dialect: "ipxe", via: "http" };
 
 /** What a loader that asks is to be told. */
 export type ScriptAnswer =
@@ -28,7 +33,7 @@ export type ScriptAnswer =
 const waitSeconds = 5;
 
 /** The variables of an answer's script; its template is `KIND.DIALECT`. */
-export function scriptView(answer: ScriptAnswer, dialect: Dialect, urls: BootUrls): object {
+export function scriptView(answer: ScriptAnswer, { dialect, via }: Asker, urls: BootUrls): object {
   const always = {
     head: urls.base,
     scriptUrl: urls.script(answer.machine),
@@ -38,8 +43,9 @@ export function scriptView(answer: ScriptAnswer, dialect: Dialect, urls: BootUrl
   switch (answer.kind) {
     case "boot": {
       const { machine, nonce, node, image } = answer;
-      const place = dialect === "grub" ? urls.grubFile : urls.file;
-      const url = (file: BootFile): string => place(machine, { nonce, image }, file);
+      const boot = { nonce, image };
+      const url = (file: BootFile): string =>
+        dialect === "grub" ? urls.grubFile(via, machine, boot, file) : urls.file(machine, boot, file);
       // PXELINUX's way to tell the initrd which of the machine's ports booted it.
       const words = [...answer.arguments, `BOOTIF=01-${hyphenated(machine.mac)}`];
       return {

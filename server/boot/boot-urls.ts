@@ -7,6 +7,9 @@ import type { Dialect } from "./boot-script.ts";
 /** What a loader fetches for the kernel's sake: two files of an image version, and the node's own. */
 export type BootFile = "kernel" | "initrd" | "overlay";
 
+/** How a loader fetches. */
+export type Via = "http" | "tftp";
+
 /** A boot by its number, and the image version of its script: its files are of that version, whatever is current meanwhile. */
 export type BootOf = { nonce: string; image: Pick<ImageVersion, "name" | "version"> };
 
@@ -16,10 +19,10 @@ export type BootUrls = {
   base: string;
   script: (machine: BootIdentity) => string;
   file: (machine: BootIdentity, boot: BootOf, file: BootFile) => string;
-  /** The same, as GRUB names a file of a TFTP server. Its HTTP knows no port but 80 (GRUB 2.06 of Debian 12). */
-  grubFile: (machine: BootIdentity, boot: BootOf, file: BootFile) => string;
-  /** As a path of the server that GRUB came from; undefined: for a port that GRUB knows. */
-  grubScript: (machine: BootIdentity | undefined) => string;
+  /** The same, as GRUB names a file of a server. */
+  grubFile: (via: Via, machine: BootIdentity, boot: BootOf, file: BootFile) => string;
+  /** `machine` undefined: for a port that GRUB knows. */
+  grubScript: (via: Via, machine: BootIdentity | undefined) => string;
   /** For UEFI HTTP Boot. */
   loader: (machine: BootIdentity, file: string) => string;
   /** The same, as a path for TFTP. */
@@ -32,14 +35,16 @@ export type BootUrls = {
 export function bootUrls(address: string, port: number): BootUrls {
   const host = address.includes(":") ? `[${address}]` : address;
   const base = port === 80 ? `http://${host}` : `http://${host}:${port}`;
+  const device = (via: Via): string =>
+    via === "tftp" ? `(tftp,${address})` : `(http,${base.slice("http://".length)})`;
   const own = (machine: BootIdentity): string => `boot/${identitySegment(machine)}`;
   return {
     base,
     script: (machine) => `${base}/${own(machine)}/script.ipxe`,
     file: (machine, boot, file) => `${base}/${own(machine)}/${fileSegments(boot, file)}`,
-    grubScript: (machine) =>
-      `(tftp,${address})/${machine === undefined ? "boot/${net_default_mac}" : own(machine)}/script.grub`,
-    grubFile: (machine, boot, file) => `(tftp,${address})/${own(machine)}/${fileSegments(boot, file)}`,
+    grubScript: (via, machine) =>
+      `${device(via)}/${machine === undefined ? "boot/${net_default_mac}" : own(machine)}/script.grub`,
+    grubFile: (via, machine, boot, file) => `${device(via)}/${own(machine)}/${fileSegments(boot, file)}`,
     loader: (machine, file) => `${base}/${own(machine)}/loader/${file}`,
     loaderPath: (machine, file) => `${own(machine)}/loader/${file}`,
     tftpLoader: (machine, file) => `tftp://${host}/${own(machine)}/loader/${file}`,
@@ -89,4 +94,20 @@ export function readOwnPath(path: string): OwnPath | undefined {
   if (file === undefined) return { machine, file: { kind: "overlay", nonce } };
   const image = `${match["image"]}@${match["version"]}`;
   return { machine, file: { kind: "image-file", nonce, image, file: file as "kernel" | "initrd" } };
+}
+
+/** `grub.cfg`, or that of one port: GRUB looks for `grub.cfg-01-MAC` before the plain one (grub-core/net/net.c). */
+const grubConfig = /(?:^|\/)grub\.cfg(?:-01-(?<port>[0-9a-fA-F-]{17}))?$/;
+const besideLoader = /^\/*boot\/(?<machine>[^/]{12,81})\/loader\/[^/]+$/;
+
+/**
+ * Reads the path of a GRUB's configuration, in whatever directory it looks for one; undefined for any other path. Whose it
+ * is stands in the path of the loader beside which it looks, or in the name; if in neither, GRUB has to put it in.
+ */
+export function readGrubConfig(path: string): { machine: BootIdentity | undefined } | undefined {
+  const match = grubConfig.exec(path)?.groups;
+  if (match === undefined) return undefined;
+  const machine = readIdentity(besideLoader.exec(path)?.groups?.["machine"] ?? "");
+  const mac = parseMac(match["port"] ?? "");
+  return { machine: machine ?? (mac === undefined ? undefined : { mac }) };
 }

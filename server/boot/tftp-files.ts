@@ -1,7 +1,6 @@
 import { loaderFiles } from "../model/arch.ts";
 import type { Clock } from "../lib/clock.ts";
 import { messageOf } from "../lib/errors.ts";
-import { parseMac } from "../lib/mac.ts";
 import type { Record as RecordEvent, Subject } from "../model/boot-event.ts";
 import { type BootIdentity, nodeOfIdentity, subjectOf } from "../model/boot-identity.ts";
 import type { Directory } from "../model/directory.ts";
@@ -9,7 +8,7 @@ import type { ImageCatalog, ImageVersion } from "../model/image.ts";
 import type { ClusterNode } from "../model/node.ts";
 import type { BootDesk } from "./boot-desk.ts";
 import { bootOf, imageOf, overlayOf } from "./boot-of.ts";
-import { type OwnPath, readOwnPath } from "./boot-urls.ts";
+import { type BootFile, type OwnPath, readGrubConfig, readOwnPath } from "./boot-urls.ts";
 import type { Credentials } from "./credentials.ts";
 
 export type TftpFilesParts<File> = {
@@ -47,9 +46,6 @@ export function createTftpFiles<File>(parts: TftpFilesParts<File>): TftpFiles<Fi
   };
 }
 
-/** `grub.cfg`, or that of one port: GRUB looks for `grub.cfg-01-MAC` before the plain one (grub-core/net/net.c). */
-const grubConfig = /(?:^|\/)grub\.cfg(?:-01-(?<mac>[0-9a-fA-F-]{17}))?$/;
-
 class Files<File> {
   readonly #parts: TftpFilesParts<File>;
 
@@ -58,12 +54,10 @@ class Files<File> {
   }
 
   async open(path: string): Promise<File | undefined> {
+    const grub = readGrubConfig(path);
+    if (grub !== undefined) return this.#fromText(this.#parts.desk.grubConfig(grub.machine, "tftp"));
     const own = readOwnPath(path);
-    if (own !== undefined) return await this.#openOwn(own);
-    const grub = grubConfig.exec(path);
-    if (grub === null) return await this.#parts.openLoader(path);
-    const mac = parseMac(grub.groups?.["mac"] ?? "");
-    return this.#fromText(this.#parts.desk.grubConfig(mac === undefined ? undefined : { mac }));
+    return own === undefined ? await this.#parts.openLoader(path) : await this.#openOwn(own);
   }
 
   fetched(path: string, bytes: number, durationMs: number): void {
@@ -72,7 +66,7 @@ class Files<File> {
     const { directory, desk, record, clock } = this.#parts;
     const { step, file } = stepOf(own.file);
     const node = nodeOfIdentity(own.machine, directory);
-    if (step === "overlay" && node !== undefined) desk.loaded(node);
+    if (step !== "loader" && node !== undefined) desk.loaded(node, step);
     const subject = subjectOf(own.machine.mac, node);
     record({ kind: step, ...subject, atMs: clock.nowMs(), file, bytes, durationMs, via: "tftp" });
   }
@@ -80,13 +74,13 @@ class Files<File> {
   async #openOwn({ machine, file }: OwnPath): Promise<File | undefined> {
     switch (file.kind) {
       case "script": {
-        return this.#fromText(this.#parts.desk.beginBoot(machine, file.dialect));
+        return this.#fromText(this.#parts.desk.beginBoot(machine, { dialect: file.dialect, via: "tftp" }));
       }
       case "loader": {
         return await this.#openLoader(machine, file.name);
       }
       case "overlay": {
-        const { node } = this.#begun(machine, file.nonce);
+        const { node } = this.#begun(machine, file.nonce, "overlay");
         return this.#parts.fromBytes(await overlayOf(this.#parts, node, file.nonce));
       }
       case "image-file": {
@@ -105,9 +99,9 @@ class Files<File> {
     return file;
   }
 
-  #begun(machine: BootIdentity, nonce: string): ReturnType<typeof bootOf> {
+  #begun(machine: BootIdentity, nonce: string, file: BootFile): ReturnType<typeof bootOf> {
     const begun = bootOf(this.#parts, machine, nonce);
-    this.#parts.desk.progress(begun.node);
+    this.#parts.desk.begins(begun.node, file);
     return begun;
   }
 
@@ -115,7 +109,7 @@ class Files<File> {
     machine: BootIdentity,
     { nonce, file, image: reference }: Extract<OwnPath["file"], { kind: "image-file" }>,
   ): Promise<File | undefined> {
-    const { subject } = this.#begun(machine, nonce);
+    const { subject } = this.#begun(machine, nonce, file);
     const image = this.#imageOf(reference, subject, file);
     const opened = await this.#parts.openImageFile(image[file]);
     if (opened === undefined) this.#refuse(subject, file, `${image[file]} is missing`);

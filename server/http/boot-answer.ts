@@ -17,11 +17,11 @@ export function sendText(
 ): void {
   const bytes = Buffer.byteLength(text);
   response.writeHead(status, [
-    "content-type",
+    "Content-Type",
     "text/plain; charset=utf-8",
-    "content-length",
+    "Content-Length",
     String(bytes),
-    "cache-control",
+    "Cache-Control",
     "no-store",
     ...headers,
   ]);
@@ -50,7 +50,7 @@ export function sendFile(
   const validators = validatorsOf(file, sending.nowMs);
   if (selection.status === 200 || selection.status === 206) {
     const { status, from, to } = selection;
-    const range = status === 206 ? ["content-range", `bytes ${from}-${to - 1}/${file.sizeBytes}`] : [];
+    const range = status === 206 ? ["Content-Range", `bytes ${from}-${to - 1}/${file.sizeBytes}`] : [];
     writeFileHead(response, status, to - from, [...validators, ...range]);
     if (method === "GET") {
       // A download that was broken off and goes on where it was ends here as well: it asked for all the rest.
@@ -72,7 +72,7 @@ export function sendFile(
     response.end();
   } else if (selection.status === 416) {
     const said = `the file has ${file.sizeBytes} bytes: ask for a range inside it\n`;
-    sendText(response, 416, said, ["content-range", `bytes */${file.sizeBytes}`]);
+    sendText(response, 416, said, ["Content-Range", `bytes */${file.sizeBytes}`]);
   } else {
     sendText(
       response,
@@ -92,7 +92,7 @@ export function sendBytes(
   { transfers, onProgress, onSent }: FileSending,
 ): void {
   const bytes = file.sizeBytes;
-  writeFileHead(response, 200, bytes, ["accept-ranges", "none", "cache-control", "no-store"]);
+  writeFileHead(response, 200, bytes, ["Accept-Ranges", "none", "Cache-Control", "no-store"]);
   if (request.method === "HEAD" || bytes === 0) {
     response.end();
     return;
@@ -108,9 +108,9 @@ function writeFileHead(
   more: readonly string[],
 ): void {
   response.writeHead(status, [
-    "content-type",
+    "Content-Type",
     "application/octet-stream",
-    "content-length",
+    "Content-Length",
     String(bytes),
     ...more,
   ]);
@@ -118,6 +118,6 @@ function writeFileHead(
 
 function validatorsOf(given: Representation, nowMs: number): string[] {
   const date = new Date(given.modifiedAtMs).toUTCString();
-  const modified = isSettled(given, nowMs) ? ["last-modified", date] : [];
-  return ["accept-ranges", "bytes", "etag", given.etag, ...modified];
+  const modified = isSettled(given, nowMs) ? ["Last-Modified", date] : [];
+  return ["Accept-Ranges", "bytes", "ETag", given.etag, ...modified];
 }

@@ -49,7 +49,8 @@ type Exchange = { request: IncomingMessage; response: ServerResponse };
  * path, never taken from its address:
  *
  *     /boot/MACHINE/loader/FILE             a boot loader, for UEFI HTTP Boot
- *     /boot/MACHINE/script.ipxe             begins a boot
+ *     /boot/MACHINE/script.{ipxe,grub}      begins a boot
+ *     /grub/grub.cfg                        what a GRUB looks for, there and beside its loader
  *     /boot/MACHINE/NUMBER/overlay
  *     /boot/MACHINE/NUMBER/IMAGE/VERSION/{kernel,initrd}
  */
@@ -91,8 +92,13 @@ function answer(parts: BootHandlerParts, exchange: Exchange, target: BootTarget)
   switch (target.kind) {
     case "script": {
       const machine = machineOf(target.machine);
+      const asker = { dialect: target.dialect, via: "http" } as const;
       const { desk } = parts;
-      sendText(response, 200, method === "HEAD" ? desk.peek(machine) : desk.beginBoot(machine));
+      sendText(response, 200, method === "HEAD" ? desk.peek(machine, asker) : desk.beginBoot(machine, asker));
+      return undefined;
+    }
+    case "grub-config": {
+      sendText(response, 200, parts.desk.grubConfig(target.machine, "http"));
       return undefined;
     }
     case "loader": {
@@ -125,7 +131,10 @@ function hasBody({ rawHeaders }: IncomingMessage): boolean {
 /** A loader that is turned away by an error falls to a shell: one that asks for its script is told to wait instead. */
 function putOff(parts: BootHandlerParts, { response }: Exchange, target: BootTarget): void {
   if (target.kind === "script") {
-    sendText(response, 200, parts.desk.putOff(machineOf(target.machine)), ["connection", "close"]);
+    sendText(response, 200, parts.desk.putOff(machineOf(target.machine), target.dialect), [
+      "connection",
+      "close",
+    ]);
     return;
   }
   const headers = ["retry-after", "5", "connection", "close"];
@@ -174,9 +183,16 @@ async function sendImageFile(
   const opened = await parts.files.open(image[step]).catch((error: unknown) => {
     throw missing(parts, subject, step, `${image[step]} ${faultOf(error)}`);
   });
-  const onProgress = (): void => parts.desk.progress(node);
-  onProgress();
-  sendFile(request, response, opened, { ...sending, onProgress });
+  const { desk } = parts;
+  if (request.method === "GET") desk.begins(node, step);
+  sendFile(request, response, opened, {
+    ...sending,
+    onProgress: () => desk.progress(node),
+    onSent: (bytes) => {
+      sending.onSent(bytes);
+      desk.loaded(node, step);
+    },
+  });
 }
 
 function storedImage(
@@ -210,7 +226,7 @@ async function sendOverlay(
   const onProgress = (): void => desk.progress(node);
   const onSent = (bytes: number): void => {
     sending.onSent(bytes);
-    desk.loaded(node);
+    desk.loaded(node, "overlay");
   };
   const file = { ...memoryFile(archive), sizeBytes: archive.length };
   sendBytes(request, response, file, { ...sending, onProgress, onSent });

@@ -23,13 +23,26 @@ export type LoaderKind = (typeof loaderKinds)[number];
 /** Built by Debian's `ipxe`. */
 const loader = { bios: "undionly.kpxe", x64: "snponly.efi", arm64: "ipxe-arm64.efi" } as const;
 
-/** Built by Debian's `grub-efi-amd64-bin` and `grub-efi-arm64-bin`, whole in one file, to start from the network. */
-export const grub = { x64: "grubnetx64.efi", arm64: "grubnetaa64.efi" } as const;
+/**
+ * Debian's `grub-efi-amd64-bin` and `grub-efi-arm64-bin` have it whole in one file, to start from the network by TFTP; one
+ * that fetches by HTTP the head makes of their modules (boot/grub-image.ts).
+ */
+export const grub = {
+  x64: "grubnetx64.efi",
+  arm64: "grubnetaa64.efi",
+  x64Http: "grubhttpx64.efi",
+  arm64Http: "grubhttpaa64.efi",
+} as const;
 
-/** Where Debian has them. */
+/** Where Debian has its modules. */
+export function grubModuleDirectory(format: "x86_64-efi" | "arm64-efi"): string {
+  return `/usr/lib/grub/${format}`;
+}
+
+/** Where Debian has those that are whole. */
 export const grubDirectories = [
-  "/usr/lib/grub/x86_64-efi/monolithic",
-  "/usr/lib/grub/arm64-efi/monolithic",
+  `${grubModuleDirectory("x86_64-efi")}/monolithic`,
+  `${grubModuleDirectory("arm64-efi")}/monolithic`,
 ] as const;
 
 /** The boot ROM and EEPROM of a Raspberry Pi. It says 0 (BIOS) of itself, not the 41 that was registered for it later. */
@@ -55,10 +68,10 @@ const table: readonly Architecture[] = [
   { name: "powerpc-epapr", family: "other", transport: "tftp" },
   { name: "power-opal", family: "other", transport: "tftp" },
   { name: "uefi-ia32-http", family: "uefi", transport: "http" },
-  { name: "uefi-x64-http", family: "uefi", transport: "http", loader: loader.x64, grub: grub.x64 },
+  { name: "uefi-x64-http", family: "uefi", transport: "http", loader: loader.x64, grub: grub.x64Http },
   { name: "uefi-ebc-http", family: "uefi", transport: "http" },
   { name: "uefi-arm32-http", family: "uefi", transport: "http" },
-  { name: "uefi-arm64-http", family: "uefi", transport: "http", loader: loader.arm64, grub: grub.arm64 },
+  { name: "uefi-arm64-http", family: "uefi", transport: "http", loader: loader.arm64, grub: grub.arm64Http },
   { name: "bios-http", family: "bios", transport: "http" },
   { name: "uboot-arm32", family: "other", transport: "tftp" },
   { name: "uboot-arm64", family: "other", transport: "tftp" },

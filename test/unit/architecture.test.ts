@@ -74,7 +74,7 @@ const ioFiles: Readonly<Record<string, readonly string[]>> = {
   "server/dhcp": [],
   "server/dhcp6": ["server.ts"],
   "server/tracker": [],
-  "server/boot": ["confined-file.ts", "head-faults.ts"],
+  "server/boot": ["confined-file.ts", "grub-image.ts", "head-faults.ts"],
   "server/config": ["load.ts", "machine.ts"],
   "server/inventory": ["backups.ts", "database.ts", "durable-writer.ts", "sqlite-dialect.ts"],
   "server/simulate": [

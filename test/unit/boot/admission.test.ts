@@ -68,6 +68,30 @@ test("a machine that starts over again and again goes to the end while others wa
   assert.deepEqual(desk.ask(2, 40), goes);
 });
 
+test("a turn goes on while an initrd is under way, though the overlay is there, and a new script begins it anew", () => {
+  const desk = new Admission(limits);
+  const loading = (): number => desk.counts(0).loading;
+  desk.ask(1, 0);
+  desk.initrd(1, false);
+  desk.done(1);
+  assert.equal(loading(), 1);
+  desk.initrd(1, true);
+  assert.equal(loading(), 0, "it had all else");
+  desk.ask(1, 0);
+  desk.initrd(1, false);
+  desk.initrd(1, true);
+  assert.equal(loading(), 1);
+  desk.done(1);
+  assert.equal(loading(), 0);
+  desk.ask(1, 0);
+  desk.initrd(1, false);
+  desk.ask(1, 0);
+  desk.done(1);
+  assert.equal(loading(), 0, "what the script before began is of no account");
+  desk.initrd(9, true);
+  assert.equal(loading(), 0);
+});
+
 test("what is not loading or waiting is told nothing and keeps nothing", () => {
   const desk = new Admission(limits);
   desk.progress(9, 0);

@@ -48,6 +48,30 @@ test("a GRUB that has just started is told to run its machine's script for ever"
   assert.equal(await open("/grub/grub.cfg.bak"), undefined);
 });
 
+test("a GRUB that was fetched by HTTP fetches all the rest so, and is told to wait when the head is busy", async (t) => {
+  const rack = await openTftp(t);
+  const text = async (path: string): Promise<string> => (await fetch(`${rack.base}${path}`)).text();
+  const device = `(http,${rack.base.slice("http://".length)})`;
+  for (const path of ["/grub/grub.cfg", "/boot/none/loader/grub.cfg"])
+    assert.ok((await text(path)).includes(`source ${device}/boot/\${net_default_mac}/script.grub`), path);
+  const own = await text(`/boot/${mac}~n1/loader/grub.cfg`);
+  assert.ok(own.includes(`source ${device}/boot/${mac}~n1/script.grub`), own);
+  const script = await text("/boot/52:54:00:00:00:01/script.grub");
+  const places = [...script.matchAll(/\((?:http|tftp),\S+?(?=[ ;])/g)].map(([place]) => place);
+  assert.equal(places.length, 3);
+  for (const place of places) {
+    assert.ok(place.startsWith(`${device}/boot/${mac}/`), place);
+    assert.equal((await fetch(place.replace(device, rack.base))).status, 200, place);
+  }
+  assert.match(
+    rack.desk.putOff({ mac: rack.node.macs[0] ?? ("" as never) }, "grub"),
+    /waits for its turn[^]*\nsleep \d/,
+  );
+  const before = await text(`/boot/${mac}/script.grub`);
+  const peeked = await fetch(`${rack.base}/boot/${mac}/script.grub`, { method: "HEAD" });
+  assert.equal(peeked.headers.get("content-length"), String(before.length));
+});
+
 test("a node's script names its own files, as GRUB writes them, and what is odd in an argument reaches the kernel", async (t) => {
   const { open, inventory, fetched, events } = await openTftp(t);
   await inventory.setNodes({ range: "n1", kernelArguments: ["quiet", "test=a;b$c'd"] });

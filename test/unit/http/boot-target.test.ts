@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { readBootTarget } from "../../../server/http/boot-target.ts";
 
 const machine = "52-54-00-00-00-01";
-const script = { kind: "script", machine };
+const script = { kind: "script", machine, dialect: "ipxe" };
 
 for (const target of [
   `/boot/${machine}/script.ipxe`,
@@ -33,6 +33,13 @@ test("loaders and the files of a boot", () => {
     assert.deepEqual(readBootTarget(`/boot/${machine}/0af3/debian-13/1-a/${file}`), expected);
     assert.deepEqual(readBootTarget(`/boot/${machine}/0af3/${file}`), { kind: "nothing" });
   }
+});
+
+test("what GRUB asks for", () => {
+  assert.deepEqual(readBootTarget(`/boot/${machine}/script.grub`), { ...script, dialect: "grub" });
+  for (const path of ["/grub/grub.cfg", "//grub//x86_64-efi/grub%2ecfg", "/boot/x/loader/grub.cfg"])
+    assert.deepEqual(readBootTarget(path), { kind: "grub-config", machine: undefined }, path);
+  assert.equal(readBootTarget("/grub/x86_64-efi/fs.lst"), undefined);
 });
 
 test("a segment leads nowhere: what is decoded in it stays in it", () => {
