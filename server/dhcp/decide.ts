@@ -2,13 +2,13 @@ import { assertNever } from "../lib/assert.ts";
 import type { Ipv4 } from "../lib/ipv4.ts";
 import type { Mac } from "../lib/mac.ts";
 import type { BootEvent } from "../model/boot-event.ts";
+import { conflictEvents, identify } from "../model/identify.ts";
 import { networkOf } from "../model/network.ts";
 import type { Lease } from "../model/node.ts";
 import { bootpReply } from "./bootp.ts";
 import type { DhcpRequest } from "./client.ts";
 import { type Destination, destinationOf } from "./destination.ts";
 import { offerEvents, refused } from "./dhcp-events.ts";
-import { conflictEvents, identify } from "./identity.ts";
 import type { IgnoreReason } from "./ignore-reason.ts";
 import { linkOf, linkText } from "./link.ts";
 import { option } from "./option-table.ts";
@@ -49,7 +49,8 @@ export function decide(request: DhcpRequest, view: DhcpView, nowMs: number): Dec
   const { link } = found;
   const identity = identify(request, view, nowMs);
   if (identity.kind === "conflict") {
-    return { kind: "ignore", reason: "conflict", events: conflictEvents(request, identity, nowMs) };
+    const events = request.type === "DISCOVER" ? conflictEvents(request.mac, identity, nowMs) : [];
+    return { kind: "ignore", reason: "conflict", events };
   }
   const node = identity.kind === "node" ? identity.node : undefined;
   const context: Context = { request, view, nowMs, link, node };

@@ -1,11 +1,11 @@
 import { formatSubnet, type Ipv4 } from "../lib/ipv4.ts";
 import type { BootEvent } from "../model/boot-event.ts";
 import { subjectOf } from "../model/boot-identity.ts";
+import { saidOf } from "../model/identify.ts";
 import { networkOf } from "../model/network.ts";
 import type { ClusterNode } from "../model/node.ts";
 import { type BootAnswer, bootAnswer, bootFileOf } from "./boot-answer.ts";
 import { type DhcpRequest, firmwareOf } from "./client.ts";
-import { saidOf } from "./identity.ts";
 import type { Context } from "./standing.ts";
 
 /** Whose request is told of, and when it was made. */

@@ -1,12 +1,12 @@
 import type { Config } from "../config/config.ts";
 import type { BootEvent } from "../model/boot-event.ts";
+import { conflictEvents, identify } from "../model/identify.ts";
 import type { Directory } from "../model/directory.ts";
 import type { ClusterNode } from "../model/node.ts";
 import { type BootAnswer, bootAnswer, proxyFields } from "./boot-answer.ts";
 import type { BootingClient, DhcpRequest } from "./client.ts";
 import { type Destination, destinationOf } from "./destination.ts";
 import { loaderRefusals, offered } from "./dhcp-events.ts";
-import { conflictEvents, identify } from "./identity.ts";
 import { linkOf } from "./link.ts";
 import { option, optionOf, readOption } from "./option-table.ts";
 import type { DhcpPacket } from "./packet.ts";
@@ -46,7 +46,7 @@ export function decideProxy(request: DhcpRequest, view: ProxyView, nowMs: number
   if (client.kind === "system") return ignore("not-booting");
   if (request.type !== "DISCOVER") return ignore("not-asked");
   const identity = identify(request, view, nowMs);
-  if (identity.kind === "conflict") return ignore("conflict", conflictEvents(request, identity, nowMs));
+  if (identity.kind === "conflict") return ignore("conflict", conflictEvents(request.mac, identity, nowMs));
   const node = identity.kind === "node" ? identity.node : undefined;
   const { answer, packet: offer } = proxyOffer(request, client, node, view.site);
   const told = { request, node, nowMs };

@@ -19,7 +19,7 @@ import { LeaseTable } from "./leases.ts";
 import { noAddress } from "./packet.ts";
 import { openConflictCheck, openReplyLink, type RawSocketOptions } from "./raw-sockets.ts";
 import type { BootUrls, DhcpSite, DhcpView } from "./site.ts";
-import { UuidSightings } from "./uuid-sightings.ts";
+import { UuidSightings } from "../model/uuid-sightings.ts";
 
 export type DhcpServerOptions = {
   config: RawSocketOptions["config"] & Omit<DhcpSite, "urls">;

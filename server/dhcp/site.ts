@@ -4,7 +4,7 @@ import type { BootIdentity } from "../model/boot-identity.ts";
 import type { Directory } from "../model/directory.ts";
 import type { ClusterNode } from "../model/node.ts";
 import type { LeaseTable } from "./leases.ts";
-import type { UuidSightings } from "./uuid-sightings.ts";
+import type { UuidSightings } from "../model/uuid-sightings.ts";
 
 /** What of the head's configuration tells a machine what to boot. */
 export type BootSite = Pick<Config, "address" | "unknownMachines" | "raspberryPiDirectory"> & {

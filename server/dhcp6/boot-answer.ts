@@ -13,7 +13,9 @@ export type BootAnswer6 =
 
 /** Loader for firmware, script for iPXE; whose machine it is stands in the URL, so the port must be known. */
 export function bootAnswer6(request: Request6, node: ClusterNode | undefined, site: Site6): BootAnswer6 {
-  const { client, mac } = request;
+  const { client } = request;
+  // A machine that shows no port of its own boots as the first of its node's.
+  const mac = request.mac ?? node?.macs[0];
   if (client.kind === "system" || mac === undefined) return { kind: "none" };
   if (node === undefined && site.unknownMachines !== "wait") return { kind: "none" };
   const machine = identityOf(mac, node);

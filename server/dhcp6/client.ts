@@ -2,6 +2,13 @@ import { type Architecture, architectureOf } from "../model/arch.ts";
 import { DecodeError } from "../lib/errors.ts";
 import type { Ipv6 } from "../lib/ipv6.ts";
 import type { Mac } from "../lib/mac.ts";
+import {
+  type ClientId,
+  parseUuid,
+  type RelayPort,
+  type Uuid,
+  uuidTheOtherWayRound,
+} from "../model/machine-identity.ts";
 import { decode6 } from "./codec.ts";
 import {
   type IdentityAssociation,
@@ -23,6 +30,7 @@ import {
   type Packet6,
   type Relay6,
 } from "./packet.ts";
+import { portOfRelays } from "./relay.ts";
 
 /** A client's message with all that decides the answer read out and checked. */
 export type Request6 = {
@@ -33,10 +41,16 @@ export type Request6 = {
   peer: Ipv6;
   /** Option 1 as sent; INFORMATION-REQUEST may come without (RFC 8415 section 18.2.6). */
   duid: Uint8Array | undefined;
-  /** By whatever tells it first: the relay, the DUID, the client's address. */
+  /** Of the port that asks, by whatever tells it first: the relay, the client's address, the DUID. */
   mac: Mac | undefined;
+  /** From the DUID: of some port of the machine, the same one whichever asks. */
+  machineMac: Mac | undefined;
   /** SMBIOS UUID, from a DUID of type 4 (RFC 6355). */
-  uuid: Uint8Array | undefined;
+  uuid: Uuid | undefined;
+  /** The DUID as a client identifier of DHCPv4 has it (RFC 4361 section 6.1). */
+  clientId: ClientId | undefined;
+  /** The port that the nearest relay heard it by. */
+  relayPort: RelayPort | undefined;
   associations: readonly IdentityAssociation[];
   client: Client6;
   /** The first vendor class, only what can be printed. */
@@ -75,15 +89,30 @@ function readFacts(
   const duid = find6(options, optionCodes.clientId);
   const facts = duid === undefined ? {} : readDuid(duid);
   const seen = relays.map((relay) => find6(relay.options, optionCodes.clientLinkLayer)).findLast(Boolean);
+  const associations = options
+    .filter(({ code }) => code === optionCodes.identityNonTemporary)
+    .map(({ value }) => readAssociation(value));
+  const who = readClient(options);
   return {
     duid,
-    mac: (seen === undefined ? undefined : readLinkLayer(seen)) ?? facts.mac ?? macOfAddress(peer),
-    uuid: facts.uuid,
-    associations: options
-      .filter(({ code }) => code === optionCodes.identityNonTemporary)
-      .map(({ value }) => readAssociation(value)),
-    ...readClient(options),
+    mac: (seen === undefined ? undefined : readLinkLayer(seen)) ?? macOfAddress(peer) ?? facts.mac,
+    machineMac: facts.mac,
+    uuid: facts.uuid === undefined ? undefined : uuidOf(facts.uuid, who.client),
+    clientId: duid === undefined ? undefined : clientIdOf(duid, associations[0]?.iaid ?? 0),
+    relayPort: portOfRelays(relays),
+    associations,
+    ...who,
   };
+}
+
+/** EDK2 copies it from SMBIOS as it stands there; iPXE and systems write it as RFC 6355 says (seen from OVMF and iPXE 1.21). */
+function uuidOf(bytes: Uint8Array, client: Client6): Uuid | undefined {
+  const uuid = parseUuid(Buffer.from(bytes).toString("hex"));
+  return uuid !== undefined && client.kind === "firmware" ? uuidTheOtherWayRound(uuid) : uuid;
+}
+
+function clientIdOf(duid: Uint8Array, iaid: number): ClientId {
+  return `ff${iaid.toString(16).padStart(8, "0")}${Buffer.from(duid).toString("hex")}` as ClientId;
 }
 
 function readClient(options: readonly Option6[]): Pick<Request6, "client" | "vendorClass"> {

@@ -1,7 +1,9 @@
 import { assertNever } from "../lib/assert.ts";
-import { isLinkLocal, type Ipv6, prefixOf } from "../lib/ipv6.ts";
+import { type Ipv6, prefixOf } from "../lib/ipv6.ts";
+import type { Mac } from "../lib/mac.ts";
 import { type BootEvent, type DhcpClientKind } from "../model/boot-event.ts";
 import { subjectOf } from "../model/boot-identity.ts";
+import { conflictEvents, identify, saidOf } from "../model/identify.ts";
 import type { ClusterNode } from "../model/node.ts";
 import { addressFor } from "./addresses.ts";
 import { bootAnswer6, bootOptions6 } from "./boot-answer.ts";
@@ -14,6 +16,7 @@ import {
   statusOption,
 } from "./option-values.ts";
 import { find6, type Message6, type Option6, optionCodes, statusCodes } from "./packet.ts";
+import { linkOfRelays } from "./relay.ts";
 import type { View6 } from "./site.ts";
 
 /** Why a request gets no answer; these are counter names too. */
@@ -22,6 +25,7 @@ export type IgnoreReason6 =
   | "other-server" // the client chose another server
   | "server-id" // names a server where it must not (RFC 8415 section 16)
   | "no-client-id"
+  | "conflict" // what it says of itself points to several nodes, or its MAC is on two machines
   | "unknown-machine" // not in the inventory, and the configuration says to ignore those
   | "server-message"; // what only servers send
 
@@ -33,7 +37,7 @@ export type Decision6 =
       /** Addresses that the client found in use. */
       declined: readonly Ipv6[];
     }
-  | { kind: "ignore"; reason: IgnoreReason6 };
+  | { kind: "ignore"; reason: IgnoreReason6; events: readonly BootEvent[] };
 
 type Context = { request: Request6; view: View6; nowMs: number; node: ClusterNode | undefined };
 
@@ -43,12 +47,17 @@ const highestPreference = 255;
 /** Decides one request; changes nothing, and never throws. */
 export function decide6(request: Request6, view: View6, nowMs: number): Decision6 {
   const refused = unanswerable(request, view);
-  if (refused !== undefined) return { kind: "ignore", reason: refused };
-  const node = request.mac === undefined ? undefined : view.directory.byMac(request.mac);
-  const context: Context = { request, view, nowMs, node };
-  if (node === undefined && view.site.unknownMachines === "ignore") {
-    return { kind: "ignore", reason: "unknown-machine" };
+  if (refused !== undefined) return ignore(refused);
+  const identity = identify(request, view, nowMs);
+  if (identity.kind === "conflict") {
+    // Once an attempt, as offers are told.
+    const { type } = request.message;
+    const begins = type === "SOLICIT" || type === "INFORMATION-REQUEST";
+    return ignore("conflict", begins ? conflictEvents(request.mac, identity, nowMs) : []);
   }
+  const node = identity.kind === "node" ? identity.node : undefined;
+  const context: Context = { request, view, nowMs, node };
+  if (node === undefined && view.site.unknownMachines === "ignore") return ignore("unknown-machine");
   switch (request.message.type) {
     case "SOLICIT": {
       return reply(
@@ -76,18 +85,20 @@ export function decide6(request: Request6, view: View6, nowMs: number): Decision
     case "ADVERTISE":
     case "REPLY":
     case "RECONFIGURE": {
-      return { kind: "ignore", reason: "server-message" };
+      return ignore("server-message");
     }
   }
   return assertNever(request.message.type);
 }
 
+function ignore(reason: IgnoreReason6, events: readonly BootEvent[] = []): Decision6 {
+  return { kind: "ignore", reason, events };
+}
+
 /** What must be so before a message is looked at (RFC 8415 section 16). */
 function unanswerable({ message, relays, duid }: Request6, { site }: View6): IgnoreReason6 | undefined {
-  const link = relays.at(-1)?.link;
-  if (link !== undefined && link !== "::" && !isLinkLocal(link) && prefixOf(link).base !== site.prefix.base) {
-    return "foreign-relay";
-  }
+  const link = linkOfRelays(relays);
+  if (link !== undefined && prefixOf(link).base !== site.prefix.base) return "foreign-relay";
   const server = find6(message.options, optionCodes.serverId);
   const ours = server !== undefined && Buffer.compare(server, site.duid) === 0;
   switch (message.type) {
@@ -189,26 +200,35 @@ function answerOf({ request, view, node }: Context): ReturnType<typeof bootAnswe
 function offered(context: Context): BootEvent[] {
   const { request, nowMs, node } = context;
   const ip = ownAddress(context);
-  if (request.mac === undefined || ip === undefined) return [];
+  const mac = portOf(context);
+  if (mac === undefined || ip === undefined) return [];
   const answer = answerOf(context);
   const { vendorClass, client } = request;
   const kind: DhcpClientKind = client.kind;
   const event: BootEvent = {
     kind: "offered",
-    ...subjectOf(request.mac, node),
+    ...subjectOf(mac, node),
     atMs: nowMs,
     ip,
     client: kind,
     firmware: client.kind === "system" ? "unknown" : client.architecture.name,
     ...(vendorClass === undefined ? {} : { vendorClass }),
     ...(answer.kind === "url" ? { bootFile: answer.url } : {}),
+    ...saidOf(request),
   };
   return answer.kind === "no-loader"
     ? [event, ...refusal(context, `there is no loader for ${answer.architecture.name} firmware`)]
     : [event];
 }
 
-function refusal({ request, nowMs, node }: Context, message: string): BootEvent[] {
-  if (request.mac === undefined) return [];
-  return [{ kind: "refused", ...subjectOf(request.mac, node), atMs: nowMs, step: "offered", message }];
+function refusal(context: Context, message: string): BootEvent[] {
+  const { nowMs, node } = context;
+  const mac = portOf(context);
+  if (mac === undefined) return [];
+  return [{ kind: "refused", ...subjectOf(mac, node), atMs: nowMs, step: "offered", message }];
+}
+
+/** By which port it goes in events and paths: one of its node's, when it shows none. */
+function portOf({ request, node }: Context): Mac | undefined {
+  return request.mac ?? node?.macs[0];
 }

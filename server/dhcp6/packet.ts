@@ -63,6 +63,7 @@ export const optionCodes = {
   dnsServers: 23, // 3646 3
   domainList: 24, // 3646 4
   identityPrefix: 25, // 8415 21.21
+  remoteId: 37, // 4649 3
   bootFileUrl: 59, // 5970 3.1
   bootFileParameters: 60, // 5970 3.2
   architectures: 61, // 5970 3.3

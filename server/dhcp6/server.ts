@@ -6,6 +6,7 @@ import type { Log } from "../lib/log.ts";
 import { type Mac, macToBytes } from "../lib/mac.ts";
 import type { Record as RecordEvent } from "../model/boot-event.ts";
 import type { Directory } from "../model/directory.ts";
+import { UuidSightings } from "../model/uuid-sightings.ts";
 import { deviceUdpSocket } from "../net/device-socket.ts";
 import { type Icmpv6Socket, openIcmpv6Socket, withoutZone } from "../net/icmpv6-socket.ts";
 import { readRequest6 } from "./client.ts";
@@ -59,6 +60,7 @@ export function createDhcp6Server(options: Dhcp6ServerOptions): Dhcp6Server {
 
 class Server {
   readonly #options: Dhcp6ServerOptions;
+  readonly #sightings = new UuidSightings();
   readonly #view: View6 | undefined;
   readonly #counts = new Map<string, number>();
   readonly #declinedUntilMs = new Map<Ipv6, number>();
@@ -72,6 +74,7 @@ class Server {
     this.#view = {
       site: { ...site, duid: linkLayerDuid(macToBytes(mac)) },
       directory,
+      sightings: this.#sightings,
       isDeclined: (ip, nowMs) => (this.#declinedUntilMs.get(ip) ?? 0) > nowMs,
     };
   }
@@ -137,7 +140,10 @@ class Server {
       const request = readRequest6(decode6(bytes), source);
       this.#count(`received.${request.message.type}`);
       const nowMs = clock.nowMs();
+      const { mac, uuid } = request;
+      if (mac !== undefined && uuid !== undefined) this.#sightings.note(mac, uuid, nowMs);
       const decision = decide6(request, this.#view, nowMs);
+      for (const event of decision.events) record(event);
       if (decision.kind === "ignore") return this.#count(`dropped.${decision.reason}`);
       for (const ip of decision.declined) this.#decline(ip, nowMs);
       const relayed = request.relays.length > 0;
@@ -147,7 +153,6 @@ class Server {
         from,
       );
       this.#count(`sent.${decision.message.type}`);
-      for (const event of decision.events) record(event);
     } catch (error) {
       this.#fault(error, "a DHCPv6 request");
     }

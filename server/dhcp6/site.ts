@@ -3,6 +3,7 @@ import type { BootIdentity } from "../model/boot-identity.ts";
 import type { LoaderKind } from "../model/arch.ts";
 import type { Directory } from "../model/directory.ts";
 import type { ClusterNode } from "../model/node.ts";
+import type { UuidSightings } from "../model/uuid-sightings.ts";
 
 /** Where the head's servers have things, by IPv6; the composition root knows. */
 export type BootUrls6 = {
@@ -30,6 +31,7 @@ export type Site6 = {
 export type View6 = {
   site: Site6;
   directory: Directory;
+  sightings: UuidSightings;
   /** Whether a client found this address in use not long ago. */
   isDeclined: (ip: Ipv6, nowMs: number) => boolean;
 };

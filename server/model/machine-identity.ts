@@ -18,6 +18,25 @@ export function parseUuid(text: string): Uuid | undefined {
   return digits.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5") as Uuid;
 }
 
+/**
+ * The same with the bytes of its first three fields the other way round. SMBIOS has them little-endian (2.6 section 7.2.1), DHCP
+ * carries them so and DUIDs do not (RFC 6355 section 4), and firmware errs in all of it: it names the same machine.
+ */
+export function uuidTheOtherWayRound(uuid: Uuid): Uuid {
+  const [first = "", second = "", third = "", ...rest] = uuid.split("-");
+  const reversed = [first, second, third].map((field) => (field.match(/../g) ?? []).toReversed().join(""));
+  return [...reversed, ...rest].join("-") as Uuid;
+}
+
+export function isSameUuid(left: Uuid, right: Uuid): boolean {
+  return left === right || uuidTheOtherWayRound(left) === right;
+}
+
+/** The DUID in a client identifier of RFC 4361 section 6.1: 255, an association's number of four bytes, a DUID. */
+export function duidOfClientId(id: ClientId): ClientId | undefined {
+  return id.startsWith("ff") && id.length >= 16 ? (id.slice(10) as ClientId) : undefined;
+}
+
 /** Hexadecimal (`01:52:54:00:aa:00:01`, `hex:ff…`), or `text:` and the identifier itself; 2 to 255 bytes (RFC 2132 section 9.14). */
 export function parseClientId(text: string): ClientId | undefined {
   const hex = text.startsWith("text:") ? hexOfText(text.slice(5)) : hexDigits(text.replace(/^hex:/, ""));

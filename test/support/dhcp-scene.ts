@@ -13,7 +13,7 @@ import { LeaseTable } from "../../server/dhcp/leases.ts";
 import { type OptionRow, option, optionOf, readOption } from "../../server/dhcp/option-table.ts";
 import type { MessageType } from "../../server/dhcp/option-values.ts";
 import { type DhcpPacket, bootRequest, noAddress } from "../../server/dhcp/packet.ts";
-import { UuidSightings } from "../../server/dhcp/uuid-sightings.ts";
+import { UuidSightings } from "../../server/model/uuid-sightings.ts";
 import type { DhcpSite, DhcpView } from "../../server/dhcp/site.ts";
 
 export function ip(text: string): Ipv4 {

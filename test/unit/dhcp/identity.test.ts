@@ -54,9 +54,16 @@ const relayPort = parseRelayPort("sw1/ge-0/0/7") ?? ("" as never);
 
 test("a machine is its node by UUID, by client identifier, by switch port, whatever its MAC", () => {
   const clientId = parseClientId("text:one") ?? ("" as never);
+  const duid = parseClientId("0003000152540000aa01") ?? ("" as never);
+  const networkOrder: readonly [number, Uint8Array] = [
+    97,
+    Buffer.from(`00${uuidOne.replaceAll("-", "")}`, "hex"),
+  ];
   for (const [what, node, request] of [
     ["UUID", known({ uuid: uuidOne }), { ...stranger, options: [uuidOption(uuidOne)] }],
     ["client identifier", known({ clientIds: [clientId] }), { ...stranger, clientId: "6f6e65" }],
+    ["DUID", known({ clientIds: [duid] }), { ...stranger, clientId: "ff000000010003000152540000aa01" }],
+    ["UUID in SMBIOS's order", known({ uuid: uuidOne }), { ...stranger, options: [networkOrder] }],
     [
       "switch port",
       known({ relayPort }),

@@ -2,11 +2,18 @@ import { readRequest6 } from "../../../server/dhcp6/client.ts";
 import { decode6, encode6, encodeOptions6 } from "../../../server/dhcp6/codec.ts";
 import { type Decision6, decide6 } from "../../../server/dhcp6/decide.ts";
 import { linkLayerDuid, readAssociation, vendorClassOption } from "../../../server/dhcp6/option-values.ts";
-import { find6, type Message6, type Option6, optionCodes } from "../../../server/dhcp6/packet.ts";
+import {
+  find6,
+  type Message6,
+  type Option6,
+  optionCodes,
+  type Packet6,
+} from "../../../server/dhcp6/packet.ts";
 import type { Site6, View6 } from "../../../server/dhcp6/site.ts";
 import { type Ipv6, parseIpv6Prefix } from "../../../server/lib/ipv6.ts";
 import { hyphenated, macToBytes, type Mac } from "../../../server/lib/mac.ts";
 import type { ClusterNode } from "../../../server/model/node.ts";
+import { UuidSightings } from "../../../server/model/uuid-sightings.ts";
 import { directoryOf } from "../../support/dhcp-scene.ts";
 
 export const headDuid = linkLayerDuid(Uint8Array.of(2, 0, 0, 0, 0, 1));
@@ -53,6 +60,7 @@ export function solicit(...options: readonly Option6[]): Message6 {
 /** Plays messages, over the wire's bytes both ways, with a clock moved by hand. */
 export class Scene6 {
   readonly nodes: ClusterNode[] = [];
+  readonly sightings = new UuidSightings();
   readonly declined = new Map<Ipv6, number>();
   readonly view: View6;
   nowMs = 0;
@@ -77,12 +85,29 @@ export class Scene6 {
         ...changes,
       },
       directory: directoryOf(this.nodes),
+      sightings: this.sightings,
       isDeclined: (ip, nowMs) => (this.declined.get(ip) ?? 0) > nowMs,
     };
   }
 
-  send(message: Message6, source = "fe80::5054:ff:fe12:3456"): Decision6 {
-    const request = readRequest6(decode6(encode6(message)), source as Ipv6);
+  /** `relays`: those it goes through, the one next to the client first. */
+  send(
+    message: Message6,
+    source = "fe80::5054:ff:fe12:3456",
+    relays: readonly { link: string; options: readonly Option6[] }[] = [],
+  ): Decision6 {
+    let packet: Packet6 = message;
+    for (const [hops, { link, options }] of relays.entries()) {
+      const carried: Option6 = { code: optionCodes.relayMessage, value: encode6(packet) };
+      const peer = (hops === 0 ? source : "fe80::1") as Ipv6;
+      packet = { type: "RELAY-FORW", hops, link: link as Ipv6, peer, options: [...options, carried] };
+    }
+    const request = readRequest6(
+      decode6(encode6(packet)),
+      (relays.length === 0 ? source : "fe80::2") as Ipv6,
+    );
+    const { mac, uuid } = request;
+    if (mac !== undefined && uuid !== undefined) this.sightings.note(mac, uuid, this.nowMs);
     const decision = decide6(request, this.view, this.nowMs);
     if (decision.kind === "ignore") return decision;
     for (const ip of decision.declined) this.declined.set(ip, this.nowMs + 3_600_000);

@@ -1,5 +1,5 @@
 import type { Mac } from "../lib/mac.ts";
-import type { Uuid } from "../model/machine-identity.ts";
+import { isSameUuid, type Uuid } from "./machine-identity.ts";
 
 /** Two machines that are on at the same time ask within this; a port moved to another machine takes longer. */
 const aliveMs = 600_000;
@@ -14,7 +14,7 @@ export class UuidSightings {
   readonly #byMac = new Map<Mac, readonly Sighting[]>();
 
   note(mac: Mac, uuid: Uuid, atMs: number): void {
-    const earlier = this.#byMac.get(mac)?.find((sighting) => !isSameMachine(sighting.uuid, uuid));
+    const earlier = this.#byMac.get(mac)?.find((sighting) => !isSameUuid(sighting.uuid, uuid));
     this.#byMac.delete(mac);
     this.#byMac.set(mac, [{ uuid, atMs }, ...(earlier === undefined ? [] : [earlier])]);
     if (this.#byMac.size <= portsKept) return;
@@ -28,17 +28,6 @@ export class UuidSightings {
   otherOf(mac: Mac, uuid: Uuid, nowMs: number): Uuid | undefined {
     return this.#byMac
       .get(mac)
-      ?.find((sighting) => nowMs - sighting.atMs < aliveMs && !isSameMachine(sighting.uuid, uuid))?.uuid;
+      ?.find((sighting) => nowMs - sighting.atMs < aliveMs && !isSameUuid(sighting.uuid, uuid))?.uuid;
   }
-}
-
-/** The same UUID, or with its first three fields the other way round, as older firmware has it (SMBIOS 2.6 section 7.2.1). */
-function isSameMachine(left: Uuid, right: Uuid): boolean {
-  return left === right || swapped(left) === right;
-}
-
-function swapped(uuid: Uuid): string {
-  const [first = "", second = "", third = "", ...rest] = uuid.split("-");
-  const reversed = [first, second, third].map((field) => (field.match(/../g) ?? []).toReversed().join(""));
-  return [...reversed, ...rest].join("-");
 }
