@@ -59,12 +59,12 @@ export function addAddNode(program: Command, surroundings: Surroundings): void {
     .option("--uuid <uuids>", "SMBIOS UUID of a single node, or one for each node with commas")
     .option(
       "--client-id <ids>",
-      "DHCP client identifier by which it is known too, in hexadecimal or as text:…; one for a single node, or one for each with commas; may be given several times",
+      "DHCP client identifier, or DHCPv6 DUID, by which it is known too, in hexadecimal or as text:…; one for a single node, or one for each with commas; may be given several times",
       collect,
     )
     .option(
       "--relay-port <ports>",
-      "switch port by which it is known too, as REMOTE/CIRCUIT of DHCP option 82, each as text or hex:…; a + after it counts up its last number node by node, commas part one for each node",
+      "switch port by which it is known too, as REMOTE/CIRCUIT of DHCP option 82 (DHCPv6: 37 and 18), each as text or hex:…; a + after it counts up its last number node by node, commas part one for each node",
     )
     .option(
       "--ip <addresses>",

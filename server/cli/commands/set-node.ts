@@ -56,7 +56,7 @@ export function addSetNode(program: Command, surroundings: Surroundings): void {
     .option("--no-client-id", "not known by a client identifier")
     .option(
       "--relay-port <ports>",
-      "switch port as REMOTE/CIRCUIT of DHCP option 82, each as text or hex:…, + after it to count up, or one for each node with commas",
+      "switch port as REMOTE/CIRCUIT of DHCP option 82 (DHCPv6: 37 and 18), each as text or hex:…, + after it to count up, or one for each node with commas",
     )
     .option("--no-relay-port", "not known by its switch port")
     .option(
