@@ -18,6 +18,8 @@ export type Head = {
   imageStore: string;
   /** Runs `provision …` on it as a user would. @throws unless it succeeds */
   provision: (...words: string[]) => Promise<string>;
+  /** The same where other exit statuses than 0 are good, too. */
+  provisionWith: (statuses: readonly number[], ...words: string[]) => Promise<string>;
   /** A head with a copy of what was prepared, so that every start begins with the same leases. */
   start: () => Promise<StartedHead>;
 };
@@ -62,13 +64,13 @@ export async function prepareHead(
         ...values,
       }),
   );
-  const provision = async (...words: string[]): Promise<string> => {
-    const { stdout } = await execa(command, ["--config", config, ...words], {
-      stdin: "ignore",
-      timeout: 300_000,
-    });
-    return stdout;
+  const provisionWith = async (statuses: readonly number[], ...words: string[]): Promise<string> => {
+    const options = { stdin: "ignore", timeout: 300_000, reject: false } as const;
+    const ran = await execa(command, ["--config", config, ...words], options);
+    if (![0, ...statuses].includes(ran.exitCode ?? -1)) throw new Error(ran.stderr || ran.shortMessage);
+    return ran.stdout;
   };
+  const provision = (...words: string[]): Promise<string> => provisionWith([], ...words);
   if (nodes > 0) {
     if (nodes >= 10_000) workplace.say(`adding ${nodes} nodes to an inventory`);
     await provision("add-node", ...nodeRange(1, nodes));
@@ -82,6 +84,7 @@ export async function prepareHead(
     loaderDirectory: place("loaders"),
     imageStore: place("images"),
     provision,
+    provisionWith,
     start: async () => {
       await execa("rm", ["-rf", place("state")]);
       cpSync(pristine, place("state"), { recursive: true });

@@ -10,7 +10,7 @@ const largerIsBetter = {
   "MB/s": true,
   "% answered": true,
   "% whole": true,
-  "nodes/s": true,
+  machines: true,
   ms: false,
   s: false,
   "µs CPU": false,

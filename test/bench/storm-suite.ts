@@ -8,6 +8,7 @@ import { writeImage } from "./image.ts";
 import { loadDhcp, loadHttp, loadTftp } from "./loads.ts";
 import { type Bench, Measurements } from "./measuring.ts";
 import { startNginx } from "./nginx.ts";
+import { simulatedStorms } from "./simulated-storm.ts";
 import { ours, type Row } from "./report.ts";
 import { network, type RunningServer, type Workplace } from "./workplace.ts";
 
@@ -39,6 +40,7 @@ export async function stormSuite(bench: Bench): Promise<Row[]> {
       }
     }
   }
+  await simulatedStorms(bench, material, measurements);
   return measurements.rows("storm");
 }
 
@@ -108,6 +110,7 @@ async function walk(bench: Bench, material: Material, site: Site, measurements: 
   const took = (step: string, seconds: number): void =>
     measurements.add(`${name}, ${step}`, site.name, "s", seconds);
   try {
+    await warmUp(bench, material, site, server);
     const addresses = await all("addresses", server, () => loadDhcpOnce(bench, server, nodes));
     took("addresses", addresses.seconds);
     const tftp = {
@@ -150,6 +153,18 @@ async function walk(bench: Bench, material: Material, site: Site, measurements: 
   } finally {
     for (const each of servers) await each.stop();
   }
+}
+
+/** Not timed, by some of the machines: V8 compiles what runs often. */
+async function warmUp(bench: Bench, material: Material, site: Site, server: RunningServer): Promise<void> {
+  const { workplace, loads } = bench;
+  const { head, directory, nodes } = material;
+  const some = { clients: Math.ceil(nodes / 5), seconds: 0.7 };
+  await loadDhcp(workplace, server, loads, { ...some, mode: "closed", pace: 32, firstMac: firstNodeMac });
+  const file = { name: loader, file: join(head.loaderDirectory, loader), window: 1 };
+  await loadTftp(workplace, server, loads, { ...file, ...some, deadlineSeconds: patienceSeconds });
+  const scripts = { port: site.port, paths: join(directory, "scripts"), connections: 100, seconds: 0.7 };
+  await loadHttp(workplace, server, loads, scripts);
 }
 
 /** One step of all machines, with the CPU it cost the servers. */
