@@ -1,4 +1,5 @@
-import { walkPhases } from "../simulate/effects.ts";
+import { type Clock, systemClock } from "../lib/clock.ts";
+import { type WalkPhase, walkPhases } from "../simulate/effects.ts";
 import type { SimulationReport } from "../simulate/report.ts";
 import type { Simulation } from "../simulate/simulate.ts";
 import type { TranscriptEntry, WalkLine } from "../simulate/spec.ts";
@@ -12,14 +13,36 @@ export type SimulationDisplay = {
   end: () => void;
 };
 
-/** Shows a simulation as it goes on: one machine's packets on standard output, many machines' progress on a terminal. */
-export function createSimulationDisplay(terminal: Terminal, json: boolean): SimulationDisplay {
+/** Where there is no terminal to write over, a line so often: a log shows life. */
+const plainIntervalMs = 10_000;
+
+/**
+ * Shows a simulation as it goes on: one machine's packets on standard output, many machines' progress on standard error. With
+ * `json` nothing is said but on a terminal.
+ */
+export function createSimulationDisplay(
+  terminal: Terminal,
+  json: boolean,
+  clock: Clock = systemClock,
+): SimulationDisplay {
   let outcomes = 0;
   let failed = 0;
   let shown = false;
+  let plainAtMs = clock.nowMs();
+  const tell = (phases: Readonly<Partial<Record<WalkPhase, number>>>, machines: number): void => {
+    const summary = `${outcomes - failed} up, ${failed} failed, of ${machines}`;
+    const text = `${summary}   ${walkPhases.map((phase) => `${phase} ${phases[phase] ?? 0}`).join("  ")}`;
+    if (terminal.progress !== undefined) {
+      terminal.progress.show(text.slice(0, terminal.progress.width));
+      shown = true;
+    } else if (!json && clock.nowMs() - plainAtMs >= plainIntervalMs) {
+      plainAtMs = clock.nowMs();
+      terminal.err(text);
+    }
+  };
   return {
     say: (line) => {
-      if (!json) terminal.err(line);
+      if (!json || terminal.progress !== undefined) terminal.err(line);
     },
     heard: (line, machines) => {
       if (line.line === "entry" && !json) terminal.out(transcriptText(line, terminal.paint));
@@ -27,11 +50,7 @@ export function createSimulationDisplay(terminal: Terminal, json: boolean): Simu
         outcomes += 1;
         if (line.failure !== undefined) failed += 1;
       }
-      if (line.line !== "progress" || machines === 1 || terminal.progress === undefined) return;
-      const at = walkPhases.map((phase) => `${phase} ${line.phases[phase] ?? 0}`).join("  ");
-      const text = `${outcomes - failed} up, ${failed} failed, of ${machines}   ${at}`;
-      terminal.progress.show(text.slice(0, terminal.progress.width));
-      shown = true;
+      if (line.line === "progress" && machines > 1) tell(line.phases, machines);
     },
     end: () => {
       if (shown) terminal.progress?.show("");

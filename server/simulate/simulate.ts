@@ -93,6 +93,7 @@ async function simulateLive(
 async function simulateTwin(options: SimulateOptions, context: SimulateContext): Promise<Simulation> {
   const { machines } = options;
   const { config, checkout, signal, connectHead, findImage } = context;
+  context.say("making a twin of the head");
   const twin = await makeTwin({
     checkout,
     signal,

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { writeFileSync } from "node:fs";
+import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { execa } from "execa";
 import { firstNodeMac, prepareHead } from "../bench/head.ts";
 import { compileLoads, loadDhcp, loadHttp, loadTftp } from "../bench/loads.ts";
 import { openWorkplace } from "../bench/workplace.ts";
@@ -49,4 +50,25 @@ test("the bench's loads find the head doing its work: leases, boot scripts, and 
   assert.ok((await running.cpuSeconds()) > 0);
   await running.stop();
   assert.equal(running.ended(), true);
+});
+
+test("Ctrl-C in the middle of a bench leaves nothing behind", async (t) => {
+  const cache = temporaryDirectory(t);
+  const bench = join(import.meta.dirname, "../../scripts/bench");
+  const child = execa(bench, ["--quick", "--only", "scale"], {
+    env: { XDG_CACHE_HOME: cache },
+    reject: false,
+    timeout: 60_000,
+  });
+  child.stderr.on("data", (chunk: Buffer) => {
+    if (chunk.toString().includes("round 1 of")) child.kill("SIGINT");
+  });
+  const { exitCode, stderr } = await child;
+  assert.equal(exitCode, 1, stderr);
+  const prefix = `pv${child.pid}x`;
+  assert.deepEqual(
+    readdirSync("/run/netns").filter((name) => name.startsWith(prefix)),
+    [],
+  );
+  assert.deepEqual(readdirSync(join(cache, "provision-bench")), ["packages"]);
 });

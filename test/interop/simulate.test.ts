@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, rmSync } from "node:fs";
+import { appendFileSync, existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { execa } from "execa";
@@ -118,6 +118,24 @@ test("a storm of fifty machines of every firmware: all up, and on the head's rec
   assert.deepEqual(
     report.phases.map(({ count }) => count),
     report.phases.map(() => 50),
+  );
+});
+
+test("a thousand machines that are switched on at once, and none waits for its turn: nobody is lost", async (t) => {
+  const head = await headWithNodes(t);
+  appendFileSync(head.config, "boot:\n  concurrent: 1000\n");
+  const words = "--nodes 1000 --firmware bios,uefi,http --pace 0 --no-files --json".split(" ");
+  const { stdout, stderr } = await execa(command, ["--config", head.config, "simulate", ...words], {
+    reject: false,
+    timeout: 120_000,
+  });
+  assert.notEqual(stdout, "", stderr);
+  const report = JSON.parse(stdout) as SimulationReport;
+  assert.deepEqual(report.failures, []);
+  assert.deepEqual([report.up, report.told.machines, report.head?.onRecord], [1000, 0, 1000]);
+  assert.deepEqual(
+    report.phases.map(({ count }) => count),
+    report.phases.map(() => 1000),
   );
 });
 

@@ -80,11 +80,45 @@ describe("simulate", () => {
     createSimulationDisplay(terminal, true).heard({ line: "entry", atMs: 0, phase: "address", entry }, 1);
     assert.equal(written().split("\n").length, 3);
   });
+
+  it("tells how far many machines are: every ten seconds where no terminal is, and not beside JSON", () => {
+    const progress = { line: "progress", started: 2, phases: { address: 2, up: 1 } } as const;
+    const walk = (json: boolean): string => {
+      const { terminal, written } = screen();
+      let nowMs = 0;
+      const display = createSimulationDisplay(terminal, json, { nowMs: () => nowMs });
+      display.say("making a twin");
+      for (; nowMs <= 20_000; nowMs += 250) {
+        if (nowMs === 15_000) display.heard({ line: "outcome", ...outcome }, 2);
+        display.heard(progress, 2);
+      }
+      display.end();
+      return written();
+    };
+    assert.match(
+      walk(false),
+      /^making a twin\n0 up, 0 failed, of 2 {3}address 2 .* up 1\n0 up, 1 failed, of 2 .*\n$/,
+    );
+    assert.equal(walk(true), "");
+  });
+
+  it("writes over one line on a terminal", () => {
+    const { terminal, written } = screen(true);
+    const display = createSimulationDisplay(terminal, true);
+    display.heard({ line: "progress", started: 2, phases: {} }, 2);
+    display.heard({ line: "progress", started: 2, phases: {} }, 2);
+    display.end();
+    const pieces = written().split("\r\u001B[J");
+    assert.deepEqual(
+      pieces.map((piece) => piece.slice(0, 8)),
+      ["", "0 up, 0 ", "0 up, 0 ", ""],
+    );
+  });
 });
 
-function screen() {
+function screen(isTTY = false) {
   let text = "";
-  const stream = { write: (part: string) => (text += part) };
+  const stream = { isTTY, write: (part: string) => (text += part) };
   const terminal = createTerminal({ stdin: {}, stdout: stream, stderr: stream }, "never", true);
   return { terminal, written: () => text };
 }
