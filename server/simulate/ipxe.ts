@@ -23,8 +23,9 @@ export type LoadedFile = { name: string; url: string; bytes: number; content: Ui
 
 const headers = { "User-Agent": "iPXE/1.21.1", Connection: "keep-alive" };
 
-/** Rounds of a script without a file fetched or a second slept: it will never end. */
+/** Steps of scripts without a file fetched, and files fetched without a moment slept: they will never end. */
 const idleStepLimit = 10_000;
+const fetchLimit = 200;
 
 /** Fetches the boot script and does what it says, and what the scripts say that it leads to. */
 export function* runScripts(machine: Machine, firstUrl: string): Walk<Loaded> {
@@ -53,6 +54,7 @@ class ScriptRun {
   #echoes: string[] = [];
   #lastFailure: BootFailure | undefined;
   #idleSteps = 0;
+  #fetches = 0;
 
   constructor(machine: Machine) {
     this.#machine = machine;
@@ -112,7 +114,7 @@ class ScriptRun {
   *#sleep(seconds: number): Walk<Step> {
     if (this.#sleptMs + seconds * 1000 > this.#machine.patienceMs) throw this.#impatient();
     this.#sleptMs += seconds * 1000;
-    this.#idleSteps = 0;
+    if (seconds > 0) this.#idleSteps = this.#fetches = 0;
     yield* note(`told to wait ${seconds} s: ${this.#echoes.join(" ")}`);
     this.#echoes = [];
     yield* pause(seconds * 1000, "told");
@@ -122,6 +124,8 @@ class ScriptRun {
   /** A failure is what `||` is for, unless this machine is to stop at the first. */
   *#fetch(name: string, words: readonly string[]): Walk<Step> {
     this.#idleSteps = 0;
+    this.#fetches += 1;
+    if (this.#fetches > fetchLimit) throw roundInCircles();
     try {
       return yield* this.#fetched(name, words);
     } catch (error) {
@@ -162,7 +166,7 @@ class ScriptRun {
 
   #countStep(): void {
     this.#idleSteps += 1;
-    if (this.#idleSteps > idleStepLimit) throw new BootFailure("the boot script goes round in circles");
+    if (this.#idleSteps > idleStepLimit) throw roundInCircles();
   }
 
   #stopped(script: Script, at: number): BootFailure {
@@ -181,6 +185,10 @@ class ScriptRun {
     }
     return new BootFailure(`${this.#echoes.join(" ") || "told to wait"} (${slept}, and would go on)`);
   }
+}
+
+function roundInCircles(): BootFailure {
+  return new BootFailure("the boot script goes round in circles");
 }
 
 function labelled(script: Script, label: string, at: number): number {

@@ -137,6 +137,8 @@ const wrong: readonly (readonly [string, string, RegExp])[] = [
   ["booting without a kernel", "#!ipxe\nboot\n", /without having loaded a kernel/],
   ["an end without a boot", "#!ipxe\necho done\n", /ends without booting/],
   ["circles", "#!ipxe\n:a\ngoto a\n", /round in circles/],
+  ["circles without sleep", "#!ipxe\n:a\nsleep 0\ngoto a\n", /round in circles/],
+  ["circles over the wire", `#!ipxe\nchain ${scriptUrl}\n`, /round in circles/],
   ["a failure that nobody catches", `#!ipxe\nkernel ${base}/none\n`, /stops at line 2, .*HTTP status 404/],
 ];
 for (const [what, text, message] of wrong) {
