@@ -1,14 +1,13 @@
-import type dgram from "node:dgram";
-import { type Ipv4, ipv4ToNumber } from "../lib/ipv4.ts";
 import { DatagramReceiver } from "./datagram-receiver.ts";
 import { DatagramSender, type SendFault } from "./datagram-sender.ts";
-import { type DeviceAddress, deviceUdpDescriptor } from "./device-socket.ts";
+import { type DescriptorWatch, watchDescriptor } from "./descriptor-watch.ts";
+import { type DeviceAddress, boundPort, deviceUdpDescriptor } from "./device-socket.ts";
 import { type Libc, type PinnedBytes, sharedLibc } from "./libc.ts";
 import { SOL_SOCKET } from "./linux.ts";
 
 /**
  * A UDP port that takes and sends datagrams by the batch. Node's dgram makes one system call and several objects of each
- * datagram; here it only says that something has come, and libc takes the rest and sends the answers, many a call.
+ * datagram; here libuv only says that something has come, and libc takes it and sends the answers, many a call.
  * Addresses are numbers (`ipv4FromNumber`). Tests put a wire in memory in its place.
  */
 export type DatagramPort = {
@@ -75,25 +74,25 @@ const SO_MEMINFO = 55;
 /** What SO_MEMINFO answers with (linux/sock_diag.h), in words. */
 const memoryInfo = { words: 9, waiting: 0, receiveBuffer: 1, sendBuffer: 3, drops: 8 } as const;
 
+/** So many are taken at most before other sockets have their turn. */
+const batchesPerTurn = 4;
+
 /** How soon to try again when the kernel has no room for more. */
 const retryMs = 1;
 
 /** Opens a port on one device and address; port 0 takes a free one. */
 export const openDatagramPort: OpenDatagramPort = async (place, handlers, options = {}) => {
-  const { socket, fd } = await deviceUdpDescriptor(place);
-  return new Port(socket, fd, handlers, options.datagramBytes ?? 2048);
+  return await Promise.resolve(new Port(deviceUdpDescriptor(place), handlers, options.datagramBytes ?? 2048));
 };
 
 class Port implements DatagramPort {
   readonly port: number;
   readonly #libc: Libc = sharedLibc();
-  readonly #socket: dgram.Socket;
+  readonly #watch: DescriptorWatch;
   readonly #fd: number;
   readonly #handlers: DatagramHandlers;
   readonly #receiver: DatagramReceiver;
   readonly #sender: DatagramSender;
-  readonly #datagramBytes: number;
-  #tooLong = 0;
   /** Made once, for every batch. */
   readonly #take = (bytes: Buffer, address: number, port: number): void => {
     if (!this.#closed) this.#handlers.onDatagram(bytes, address, port);
@@ -106,20 +105,14 @@ class Port implements DatagramPort {
   #flushing = false;
   #closed = false;
 
-  constructor(socket: dgram.Socket, fd: number, handlers: DatagramHandlers, datagramBytes: number) {
-    this.#socket = socket;
+  constructor(fd: number, handlers: DatagramHandlers, datagramBytes: number) {
     this.#fd = fd;
     this.#handlers = handlers;
-    this.#datagramBytes = datagramBytes;
-    this.port = socket.address().port;
-    this.#receiver = new DatagramReceiver(this.#libc, fd, datagramBytes);
-    // No IP_RECVERR here, though it would tell which client has closed its port: libuv then reads the error queue itself,
-    // and Node ends with a failed assertion in UDPWrap::OnRecv (26.10, libuv 1.52).
+    this.port = boundPort(fd);
+    const onFault = (name: string): void => handlers.onError?.(new Error(`cannot receive: ${name}`));
+    this.#receiver = new DatagramReceiver(this.#libc, fd, datagramBytes, onFault);
     this.#sender = new DatagramSender(this.#libc, fd, (fault) => handlers.onSendFault?.(fault));
-    socket.on("message", (bytes, from) => this.#onReadable(bytes, from));
-    socket.on("error", (error) => {
-      if (!this.#closed) handlers.onError?.(error);
-    });
+    this.#watch = watchDescriptor(fd, () => this.#onReadable());
   }
 
   send(bytes: Uint8Array, address: number, port: number): void {
@@ -157,7 +150,7 @@ class Port implements DatagramPort {
       receiveBufferBytes: info.readUInt32LE(memoryInfo.receiveBuffer * 4),
       sendBufferBytes: info.readUInt32LE(memoryInfo.sendBuffer * 4),
       overflowed: info.readUInt32LE(memoryInfo.drops * 4),
-      truncated: this.#receiver.truncated + this.#tooLong,
+      truncated: this.#receiver.truncated,
       unsent: this.#sender.unsent,
     };
   }
@@ -166,18 +159,19 @@ class Port implements DatagramPort {
     if (this.#closed) return;
     this.#sender.flush();
     this.#closed = true;
-    this.#socket.close();
+    this.#watch.close();
+    this.#libc.close(this.#fd);
   }
 
-  /** Node has read the first datagram of those that wait. */
-  #onReadable(bytes: Buffer, from: dgram.RemoteInfo): void {
-    if (this.#closed) return;
+  /** What is left after some batches is for the next turn: other sockets and timers have theirs in between. */
+  #onReadable(): void {
     const before = this.#flushing;
     this.#flushing = true;
     try {
-      if (bytes.length > this.#datagramBytes) this.#tooLong += 1;
-      else this.#take(bytes, ipv4ToNumber(from.address as Ipv4), from.port);
-      if (!this.#closed) this.#receiver.drain(this.#take);
+      for (let batches = 0; batches < batchesPerTurn && !this.#closed; batches += 1) {
+        if (!this.#receiver.receive(this.#take)) return;
+        this.flush();
+      }
     } finally {
       this.#flushing = before;
       this.flush();

@@ -8,8 +8,16 @@ import {
   vector,
   vectorWords,
 } from "./datagram-layout.ts";
-import { type Libc, type PinnedBytes, pinnedBytes, setPointer, wordsOf } from "./libc.ts";
-import { MSG_DONTWAIT } from "./linux.ts";
+import {
+  type Libc,
+  type PinnedBytes,
+  errnoName,
+  lastErrno,
+  pinnedBytes,
+  setPointer,
+  wordsOf,
+} from "./libc.ts";
+import { EAGAIN, EINTR, MSG_DONTWAIT } from "./linux.ts";
 
 /** Takes one datagram; `bytes` is good until it returns, then overwritten. */
 export type TakeDatagram = (bytes: Buffer, address: number, port: number) => void;
@@ -22,6 +30,7 @@ export class DatagramReceiver {
   readonly #libc: Libc;
   readonly #fd: number;
   readonly #slotBytes: number;
+  readonly #onFault: (name: string) => void;
   // Held for as long as the kernel may write there.
   readonly #headers: PinnedBytes;
   readonly #vectors: PinnedBytes;
@@ -33,10 +42,12 @@ export class DatagramReceiver {
   readonly #views: Buffer[] = [];
   #truncated = 0;
 
-  constructor(libc: Libc, fd: number, slotBytes: number) {
+  /** `onFault`: the errno's name, of what kept it from receiving. */
+  constructor(libc: Libc, fd: number, slotBytes: number, onFault: (name: string) => void) {
     this.#libc = libc;
     this.#fd = fd;
     this.#slotBytes = slotBytes;
+    this.#onFault = onFault;
     this.#headers = pinnedBytes(batchDatagrams * messageWords * 4);
     this.#vectors = pinnedBytes(batchDatagrams * vectorWords * 4);
     this.#names = pinnedBytes(batchDatagrams * nameBytes);
@@ -65,9 +76,10 @@ export class DatagramReceiver {
     }
   }
 
-  /** Hands one batch over. An error is left to the next call of Node's own, which reports it. */
-  drain(take: TakeDatagram): void {
+  /** Hands one batch over. @returns whether it was a full one; there may be more then. */
+  receive(take: TakeDatagram): boolean {
     const count = this.#libc.recvmmsg(this.#fd, this.#headers.bytes, batchDatagrams, MSG_DONTWAIT, 0n);
+    if (count < 0) this.#tellFault();
     for (let slot = 0; slot < count; slot += 1) {
       const header = slot * messageWords;
       if (((this.#headerWords[header + message.flags] ?? 0) & MSG_TRUNC) !== 0) {
@@ -79,6 +91,12 @@ export class DatagramReceiver {
       const address = swapped(this.#nameWords[slot * nameWords + 1] ?? 0) >>> 0;
       take(this.#view(slot, this.#headerWords[header + message.length] ?? 0), address, port);
     }
+    return count === batchDatagrams;
+  }
+
+  #tellFault(): void {
+    const errno = lastErrno(this.#libc);
+    if (errno !== EAGAIN && errno !== EINTR) this.#onFault(errnoName(errno));
   }
 
   #view(slot: number, length: number): Buffer {

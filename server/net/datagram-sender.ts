@@ -17,7 +17,7 @@ import {
   setPointer,
   wordsOf,
 } from "./libc.ts";
-import { MSG_DONTWAIT } from "./linux.ts";
+import { EAGAIN, EINTR, MSG_DONTWAIT } from "./linux.ts";
 
 /** A datagram that could not be sent, with the errno's name. */
 export type SendFault = { name: string; address: number; port: number };
@@ -36,9 +36,7 @@ const controlBytes = 24;
 const segmentControl = { length: 18, level: 17, type: 103 } as const;
 
 // errno(3) on Linux.
-const EINTR = 4;
 const EIO = 5;
-const EAGAIN = 11;
 const EINVAL = 22;
 const EMSGSIZE = 90;
 const ENOBUFS = 105;

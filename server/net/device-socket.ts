@@ -38,24 +38,32 @@ const bufferBytes = 4 * 1024 * 1024;
 
 /** A UDP socket bound to the device, that may also send broadcasts by it. `address` "0.0.0.0" receives broadcasts. */
 export async function deviceUdpSocket(place: DeviceAddress): Promise<dgram.Socket> {
-  return (await deviceUdpDescriptor(place)).socket;
-}
-
-/** The same, with the descriptor that the socket has taken over: it stays open until the socket is closed. */
-export async function deviceUdpDescriptor(
-  place: DeviceAddress,
-): Promise<{ socket: dgram.Socket; fd: number }> {
-  const libc = sharedLibc();
-  const fd = openBound(libc, SOCK_DGRAM, place);
-  setInteger(libc, fd, SO_BROADCAST, 1, place);
-  setBuffer(libc, fd, { forced: SO_RCVBUFFORCE, asked: SO_RCVBUF }, place);
-  setBuffer(libc, fd, { forced: SO_SNDBUFFORCE, asked: SO_SNDBUF }, place);
+  const fd = deviceUdpDescriptor(place);
   const socket = dgram.createSocket(isIpv6(place.address) ? "udp6" : "udp4");
   // A socket that takes over a descriptor says so at once, inside bind(): listen for it before.
   const listening = once(socket, "listening");
   socket.bind({ fd });
   await listening;
-  return { socket, fd };
+  return socket;
+}
+
+/** The same as a descriptor that does not block, and is the caller's to close. */
+export function deviceUdpDescriptor(place: DeviceAddress): number {
+  const libc = sharedLibc();
+  const fd = openBound(libc, SOCK_DGRAM, place);
+  setInteger(libc, fd, SO_BROADCAST, 1, place);
+  setBuffer(libc, fd, { forced: SO_RCVBUFFORCE, asked: SO_RCVBUF }, place);
+  setBuffer(libc, fd, { forced: SO_SNDBUFFORCE, asked: SO_SNDBUF }, place);
+  return fd;
+}
+
+/** The port that a socket is bound to (getsockname(2)). */
+export function boundPort(fd: number): number {
+  const address = Buffer.alloc(28);
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(address.length);
+  sharedLibc().getsockname(fd, address, length);
+  return address.readUInt16BE(2);
 }
 
 /** A listening TCP socket bound to the device, as a descriptor for `server.listen({ fd })`, which closes it. */

@@ -1,5 +1,6 @@
 import { AppError } from "../lib/errors.ts";
 import { type Ipv6, ipv6FromBytes, ipv6ToBytes, parseIpv6 } from "../lib/ipv6.ts";
+import { watchDescriptor } from "./descriptor-watch.ts";
 import { errnoName, lastErrno, sharedLibc } from "./libc.ts";
 import {
   AF_INET6,
@@ -38,9 +39,7 @@ const neighbourHops = 255;
 /** struct sockaddr_in6 (ipv6(7)): family, port, flow, address, scope. */
 const addressBytes = 28;
 const addressAt = 8;
-/** Node's event loop watches no raw socket, so it is looked into this often; whoever asks for a router waits seconds. */
-const lookEveryMs = 50;
-/** Read at one look: more than a rack's worth. */
+/** Read in one turn: more than a rack's worth. */
 const batch = 256;
 
 /** A raw ICMPv6 socket bound to the device. @throws AppError "environment" where the process may not, or there is no IPv6. */
@@ -66,17 +65,17 @@ export function openIcmpv6Socket({ device, type, group, onMessage }: Icmpv6Optio
 
   const message = Buffer.alloc(2048);
   const from = Buffer.alloc(addressBytes);
-  const look = (): void => {
-    for (let read = 0; read < batch; read += 1) {
+  const read = (): void => {
+    for (let count = 0; count < batch; count += 1) {
       const length = Number(libc.recvfrom(fd, message, BigInt(message.length), 0, from, int32(addressBytes)));
-      if (length < 0) return; // EAGAIN, or an error that a next look will show again
+      if (length < 0) return; // EAGAIN, or an error that is gone once it has been read
       onMessage(
         Uint8Array.from(message.subarray(0, length)),
         ipv6FromBytes(from.subarray(addressAt, addressAt + 16)),
       );
     }
   };
-  const timer = setInterval(look, lookEveryMs);
+  const watch = watchDescriptor(fd, read);
   return {
     send: (bytes, to) => {
       const address = Buffer.alloc(addressBytes);
@@ -86,7 +85,7 @@ export function openIcmpv6Socket({ device, type, group, onMessage }: Icmpv6Optio
       libc.sendto(fd, Buffer.from(bytes), BigInt(bytes.length), 0, address, address.length);
     },
     close: () => {
-      clearInterval(timer);
+      watch.close();
       libc.close(fd);
     },
   };

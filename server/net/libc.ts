@@ -11,6 +11,7 @@ function openLibc() {
     socket: { arguments: ["i32", "i32", "i32"], return: "i32" },
     setsockopt: { arguments: ["i32", "i32", "i32", "buffer", "u32"], return: "i32" },
     getsockopt: { arguments: ["i32", "i32", "i32", "buffer", "buffer"], return: "i32" },
+    getsockname: { arguments: ["i32", "buffer", "buffer"], return: "i32" },
     bind: { arguments: ["i32", "buffer", "u32"], return: "i32" },
     listen: { arguments: ["i32", "i32"], return: "i32" },
     close: { arguments: ["i32"], return: "i32" },

@@ -16,3 +16,6 @@ export const IPPROTO_ICMP = 1;
 export const IPPROTO_IPV6 = 41;
 export const IPPROTO_ICMPV6 = 58;
 export const MSG_DONTWAIT = 0x40;
+// errno(3)
+export const EINTR = 4;
+export const EAGAIN = 11;

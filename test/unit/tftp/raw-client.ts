@@ -68,11 +68,18 @@ export class RawClient {
     const blockBytes = Number(options["blksize"] ?? 512);
     const windowBlocks = Number(options["windowsize"] ?? 1);
     const blocks: Uint8Array[] = [];
+    let told = false;
     for (;;) {
       const packet = await this.next();
       if (packet.kind === "oack") this.ack(0);
       else if (packet.kind === "data") {
-        if (packet.block !== ((blocks.length + 1) & 0xffff)) continue;
+        if (packet.block !== ((blocks.length + 1) & 0xffff)) {
+          // Sent again, in a smaller window perhaps, whose end is not the end of ours (RFC 7440 section 4).
+          if (!told) this.ack(blocks.length & 0xffff);
+          told = true;
+          continue;
+        }
+        told = false;
         blocks.push(Uint8Array.from(packet.data));
         const isLast = packet.data.length < blockBytes;
         if (isLast || blocks.length % windowBlocks === 0) this.ack(packet.block);
