@@ -47,47 +47,54 @@ export function encode(
   maxBytes: number = replyLimit(largestLimit),
   writer: ByteWriter = new ByteWriter(),
 ): Encoded {
-  const codes = codesInOrder(packet.options);
+  const { codes, values } = inOrder(packet.options);
   let size = headerBytes + endBytes;
-  for (const code of codes) size += sizeOf(valueOf(packet, code));
+  for (const value of values) size += sizeOf(value);
   writer.reset();
   writeHeader(writer, packet);
-  if (size > maxBytes) return encodeCrowded(writer, packet, codes, maxBytes);
+  if (size > maxBytes) return encodeCrowded(writer, packet, { codes, values }, maxBytes);
   writeText(writer, packet.sname, snameBytes);
   writeText(writer, packet.file, fileBytes);
   writer.u32(magicCookie);
-  for (const code of codes) writeOption(writer, code, valueOf(packet, code));
+  for (let at = 0; at < codes.length; at += 1) {
+    writeOption(writer, codes[at] ?? 0, values[at] ?? noBytes);
+  }
   return finish(writer, nothing);
 }
 
+/** Options with their values beside them. */
+type InOrder = { codes: readonly number[]; values: readonly Uint8Array[] };
+
+const noBytes = new Uint8Array();
+
 /** Insertion sort: there are a dozen, and those who put a reply together write them nearly in order. */
-function codesInOrder(options: ReadonlyMap<number, Uint8Array>): number[] {
+function inOrder(options: ReadonlyMap<number, Uint8Array>): InOrder {
   const codes: number[] = [];
-  for (const code of options.keys()) {
+  const values: Uint8Array[] = [];
+  for (const [code, value] of options) {
     let at = codes.length;
     codes.push(code);
+    values.push(value);
     for (; at > 0; at -= 1) {
       const before = codes[at - 1] ?? 0;
       if (wireOrder(before, code) <= 0) break;
       codes[at] = before;
+      values[at] = values[at - 1] ?? noBytes;
     }
     codes[at] = code;
+    values[at] = value;
   }
-  return codes;
-}
-
-function valueOf(packet: DhcpPacket, code: number): Uint8Array {
-  return packet.options.get(code) ?? new Uint8Array();
+  return { codes, values };
 }
 
 /** With more options than the options field has room for. */
 function encodeCrowded(
   writer: ByteWriter,
   packet: DhcpPacket,
-  codes: readonly number[],
+  { codes, values }: InOrder,
   maxBytes: number,
 ): Encoded {
-  const options = codes.map((code): Placed => ({ code, value: valueOf(packet, code) }));
+  const options = codes.map((code, at): Placed => ({ code, value: values[at] ?? noBytes }));
   const layout = place(options, packet, maxBytes - headerBytes - endBytes);
   if (layout.sname.length === 0) writeText(writer, packet.sname, snameBytes);
   else writeField(writer, layout.sname, snameBytes);

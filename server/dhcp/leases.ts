@@ -16,13 +16,27 @@ export type PoolPlace = Pick<Network, "subnet" | "wire" | "pools">;
 /** An address passed over (reserved, the head's own) is looked at again after this. */
 const passedOverMs = 60_000;
 
+/** What one machine has of the pools of one wire. */
+type Machine = {
+  /** The address it had last. */
+  last: Ipv4 | undefined;
+  /** The one it is offered now. */
+  held: Ipv4 | undefined;
+};
+
 /** What machines of one wire have of its pools. A port that is on two wires (VLANs) has an address on each. */
 class WireLeases {
-  /** The pool address each machine had last. */
-  readonly ipByMac = new Map<Mac, Ipv4>();
-  /** The same for client identifiers, for a machine that comes back with another port. */
+  readonly machines = new Map<Mac, Machine>();
+  /** By client identifier, for a machine that comes back with another port. */
   readonly ipByIdentity = new Map<string, Ipv4>();
-  readonly heldByMac = new Map<Mac, Ipv4>();
+
+  machine(mac: Mac): Machine {
+    const known = this.machines.get(mac);
+    if (known !== undefined) return known;
+    const machine = { last: undefined, held: undefined };
+    this.machines.set(mac, machine);
+    return machine;
+  }
 }
 
 /** The free addresses of one network's pools. */
@@ -60,6 +74,16 @@ class Pool {
   }
 }
 
+/** All that is known of one address: one look-up a packet finds it. */
+type Place = {
+  readonly ip: Ipv4;
+  readonly number: number;
+  /** None for an address outside of all pools: a node's own. */
+  readonly pool: Pool | undefined;
+  lease: Lease | undefined;
+  hold: Hold | undefined;
+};
+
 /**
  * Every lease and the arithmetic of the pools. No clock, no store: the time is an argument, and what is set here is in
  * memory only. A lease belongs to a MAC address, not to a client identifier: firmware, iPXE and the system of one
@@ -70,10 +94,10 @@ export class LeaseTable {
   readonly #wires = new Map<string, WireLeases>();
   /** By the network's lowest address. */
   readonly #pools = new Map<Ipv4, Pool>();
-  readonly #byIp = new Map<Ipv4, Lease>();
+  /** Addresses with a lease or a hold. */
+  readonly #places = new Map<Ipv4, Place>();
   /** The address outside of all pools that each machine had last: a node's own. */
   readonly #ownIpByMac = new Map<Mac, Ipv4>();
-  readonly #holds = new Map<Ipv4, Hold>();
 
   constructor(networks: readonly PoolPlace[], leases: readonly Lease[] = []) {
     for (const { subnet, wire, pools } of networks) {
@@ -85,83 +109,98 @@ export class LeaseTable {
   }
 
   get(ip: Ipv4): Lease | undefined {
-    return this.#byIp.get(ip);
+    return this.#places.get(ip)?.lease;
   }
 
   all(): readonly Lease[] {
-    return [...this.#byIp.values()];
+    return [...this.#places.values()].flatMap(({ lease }) => lease ?? []);
   }
 
   set(lease: Lease): void {
-    const pool = this.#poolOf(lease.ip);
-    this.#forget(lease.ip, pool);
-    this.#byIp.set(lease.ip, lease);
+    const place = this.#place(lease.ip);
+    const { pool } = place;
     if (pool === undefined) {
+      place.lease = lease;
       if (lease.state === "bound") this.#ownIpByMac.set(lease.mac, lease.ip);
       return;
     }
-    const hold = this.#holds.get(lease.ip);
-    if (hold !== undefined) this.#dropHold(pool.wire, hold.mac);
-    this.#dropHold(pool.wire, lease.mac);
-    this.#queue(lease.ip, pool);
+    const { wire } = pool;
+    forget(place, wire);
+    place.lease = lease;
+    if (place.hold !== undefined) this.#dropHold(wire.machine(place.hold.mac));
+    const machine = wire.machine(lease.mac);
+    this.#dropHold(machine);
+    queue(place, pool);
     if (lease.state === "declined") return;
-    pool.wire.ipByMac.set(lease.mac, lease.ip);
-    pool.wire.ipByIdentity.set(lease.client, lease.ip);
+    machine.last = lease.ip;
+    if (hasIdentifier(lease)) wire.ipByIdentity.set(lease.client, lease.ip);
   }
 
   /** Back to what it was before: `earlier`, or no lease at all. */
   restore(ip: Ipv4, earlier: Lease | undefined): void {
     if (earlier !== undefined) return this.set(earlier);
-    const pool = this.#poolOf(ip);
-    this.#forget(ip, pool);
-    this.#byIp.delete(ip);
-    if (pool !== undefined) this.#queue(ip, pool);
+    const place = this.#places.get(ip);
+    if (place === undefined) return;
+    if (place.pool !== undefined) forget(place, place.pool.wire);
+    place.lease = undefined;
+    if (place.pool !== undefined) queue(place, place.pool);
+    this.#dropEmpty(place);
   }
 
   /** Keeps an offered pool address for the machine it was offered to; a machine has one at most on each wire. */
   hold(ip: Ipv4, mac: Mac, untilMs: number): void {
-    const pool = this.#poolOf(ip);
-    if (pool === undefined) return;
-    this.#dropHold(pool.wire, mac);
-    const earlier = this.#holds.get(ip);
-    if (earlier !== undefined) this.#dropHold(pool.wire, earlier.mac);
-    this.#holds.set(ip, { mac, untilMs });
-    pool.wire.heldByMac.set(mac, ip);
-    this.#queue(ip, pool);
+    const place = this.#place(ip);
+    const { pool } = place;
+    if (pool === undefined) return this.#dropEmpty(place);
+    const { wire } = pool;
+    const machine = wire.machine(mac);
+    // Offered the same once more: the time is all that changes.
+    if (machine.held !== ip) {
+      this.#dropHold(machine);
+      if (place.hold !== undefined) this.#dropHold(wire.machine(place.hold.mac));
+      this.#places.set(ip, place); // it may have been empty without that hold
+    }
+    place.hold = { mac, untilMs };
+    machine.held = ip;
+    queue(place, pool);
   }
 
   /** Who has the address now; undefined when it is free. */
   holder(ip: Ipv4, nowMs: number): Holder | undefined {
-    const lease = this.#byIp.get(ip);
+    const place = this.#places.get(ip);
+    if (place === undefined) return undefined;
+    const { lease, hold } = place;
     if (lease !== undefined && lease.state !== "released" && lease.expiresAtMs > nowMs) {
       return lease.state === "declined" ? { kind: "quarantine" } : { kind: "machine", mac: lease.mac };
     }
-    const hold = this.#holds.get(ip);
     if (hold !== undefined && hold.untilMs > nowMs) return { kind: "machine", mac: hold.mac };
     return undefined;
   }
 
-  /** The pool address this machine was offered on the wire, has, or had last and nobody else has had since. */
-  lastAddress(wire: string, mac: Mac, identity: string, nowMs: number): Ipv4 | undefined {
+  /**
+   * The pool address this machine was offered on the wire, has, or had last and nobody else has had since. `identity`: of
+   * a machine that sends a client identifier.
+   */
+  lastAddress(wire: string, mac: Mac, identity: string | undefined, nowMs: number): Ipv4 | undefined {
     const known = this.#wires.get(wire);
-    const held = known?.heldByMac.get(mac);
-    const heldUntilMs = held === undefined ? 0 : (this.#holds.get(held)?.untilMs ?? 0);
-    if (held !== undefined && heldUntilMs > nowMs) return held;
-    return known?.ipByMac.get(mac) ?? known?.ipByIdentity.get(identity);
+    const machine = known?.machines.get(mac);
+    const held = machine?.held;
+    if (held !== undefined && (this.#places.get(held)?.hold?.untilMs ?? 0) > nowMs) return held;
+    return machine?.last ?? (identity === undefined ? undefined : known?.ipByIdentity.get(identity));
   }
 
   /** The node's address that this machine holds. */
   ownAddressOf(mac: Mac, nowMs: number): Ipv4 | undefined {
     const ip = this.#ownIpByMac.get(mac);
-    const lease = ip === undefined ? undefined : this.#byIp.get(ip);
+    const lease = ip === undefined ? undefined : this.get(ip);
     const holds = lease?.mac === mac && lease.state === "bound" && lease.expiresAtMs > nowMs;
     return holds ? ip : undefined;
   }
 
   /** The latest lease of a pool address on the wire to this machine. */
   poolLeaseOf(wire: string, mac: Mac): Lease | undefined {
-    const ip = this.#wires.get(wire)?.ipByMac.get(mac);
-    return ip === undefined ? undefined : this.#byIp.get(ip);
+    const ip = this.#wires.get(wire)?.machines.get(mac)?.last;
+    return ip === undefined ? undefined : this.get(ip);
   }
 
   /**
@@ -181,7 +220,8 @@ export class LeaseTable {
     for (let first = used.first(); first !== undefined; first = used.first()) {
       if (first.atMs > nowMs) return undefined;
       const ip = ipv4FromNumber(first.ip);
-      const freeAtMs = this.#freeAtMs(ip);
+      const place = this.#places.get(ip);
+      const freeAtMs = place === undefined ? 0 : freeAtMsOf(place);
       if (freeAtMs > first.atMs) used.deferFirst(freeAtMs);
       else if (mayUse(ip)) return ip;
       else used.deferFirst(nowMs + passedOverMs);
@@ -189,35 +229,56 @@ export class LeaseTable {
     return undefined;
   }
 
-  #dropHold(wire: WireLeases, mac: Mac): void {
-    const ip = wire.heldByMac.get(mac);
-    if (ip === undefined) return;
-    wire.heldByMac.delete(mac);
-    this.#holds.delete(ip);
-    const pool = this.#poolOf(ip);
-    if (pool !== undefined) this.#queue(ip, pool);
+  #dropHold(machine: Machine): void {
+    const { held } = machine;
+    if (held === undefined) return;
+    machine.held = undefined;
+    const place = this.#places.get(held);
+    if (place === undefined) return;
+    place.hold = undefined;
+    if (place.pool !== undefined) queue(place, place.pool);
+    this.#dropEmpty(place);
   }
 
-  #queue(ip: Ipv4, pool: Pool): void {
-    pool.used.add(ipv4ToNumber(ip), this.#freeAtMs(ip));
+  #place(ip: Ipv4): Place {
+    const known = this.#places.get(ip);
+    if (known !== undefined) return known;
+    const number = ipv4ToNumber(ip);
+    const place: Place = { ip, number, pool: this.#poolOf(number), lease: undefined, hold: undefined };
+    this.#places.set(ip, place);
+    return place;
   }
 
-  /** When the address was or will be free, so that the one free for longest comes first. */
-  #freeAtMs(ip: Ipv4): number {
-    return Math.max(this.#byIp.get(ip)?.expiresAtMs ?? 0, this.#holds.get(ip)?.untilMs ?? 0);
+  #dropEmpty({ ip, lease, hold }: Place): void {
+    if (lease === undefined && hold === undefined) this.#places.delete(ip);
   }
 
-  #forget(ip: Ipv4, pool: Pool | undefined): void {
-    const lease = this.#byIp.get(ip);
-    if (lease === undefined || pool === undefined) return;
-    const { ipByMac, ipByIdentity } = pool.wire;
-    if (ipByMac.get(lease.mac) === ip) ipByMac.delete(lease.mac);
-    if (ipByIdentity.get(lease.client) === ip) ipByIdentity.delete(lease.client);
-  }
-
-  #poolOf(ip: Ipv4): Pool | undefined {
-    const value = ipv4ToNumber(ip);
-    for (const pool of this.#pools.values()) if (pool.has(value)) return pool;
+  #poolOf(number: number): Pool | undefined {
+    for (const pool of this.#pools.values()) if (pool.has(number)) return pool;
     return undefined;
   }
+}
+
+/** The machine that had the address has it no longer. */
+function forget({ ip, lease }: Place, wire: WireLeases): void {
+  if (lease === undefined) return;
+  const machine = wire.machines.get(lease.mac);
+  if (machine?.last === ip) machine.last = undefined;
+  if (hasIdentifier(lease) && wire.ipByIdentity.get(lease.client) === ip) {
+    wire.ipByIdentity.delete(lease.client);
+  }
+}
+
+function queue(place: Place, pool: Pool): void {
+  pool.used.add(place.number, freeAtMsOf(place));
+}
+
+/** When the address was or will be free, so that the one free for longest comes first. */
+function freeAtMsOf({ lease, hold }: Place): number {
+  return Math.max(lease?.expiresAtMs ?? 0, hold?.untilMs ?? 0);
+}
+
+/** Else `client` is the MAC once more (`identityOf`). */
+function hasIdentifier({ client }: Lease): boolean {
+  return client.startsWith("id:");
 }

@@ -32,14 +32,13 @@ export function leaseReply(
     networkOptions(grant),
     boot.options,
   );
-  return {
-    ...replyHeader(request.packet),
-    // RFC 2131 table 3: a renewal's `ciaddr` comes back, an OFFER has none.
-    ciaddr: type === "ACK" ? request.packet.ciaddr : noAddress,
-    yiaddr: ip,
-    ...bootHeader(boot, grant.settings),
-    options: withSettings(options, grant.settings),
-  };
+  const reply = replyHeader(request.packet);
+  // RFC 2131 table 3: a renewal's `ciaddr` comes back, an OFFER has none.
+  if (type === "ACK") reply.ciaddr = request.packet.ciaddr;
+  reply.yiaddr = ip;
+  setBootHeader(reply, boot, grant.settings);
+  reply.options = withSettings(options, grant.settings);
+  return reply;
 }
 
 /** The answer to INFORM: parameters only, no address and no times (RFC 2131 section 4.3.5). */
@@ -47,25 +46,23 @@ export function informReply(request: DhcpRequest, grant: Omit<Grant, "ip">, site
   const { node } = grant;
   const boot = bootFields(bootAnswer(request, node, site), site);
   const options = together(commonOptions("ACK", request, site), networkOptions(grant), boot.options);
-  return {
-    ...replyHeader(request.packet),
-    ciaddr: request.packet.ciaddr,
-    ...bootHeader(boot, grant.settings),
-    options: withSettings(options, grant.settings),
-  };
+  const reply = replyHeader(request.packet);
+  reply.ciaddr = request.packet.ciaddr;
+  setBootHeader(reply, boot, grant.settings);
+  reply.options = withSettings(options, grant.settings);
+  return reply;
 }
 
 /** Firmware may read the boot file and its server here or in options 67 and 66: where those are set, the header says the same. */
-function bootHeader(boot: BootFields, settings: Settings): Pick<DhcpPacket, "siaddr" | "file"> {
+function setBootHeader(reply: DhcpPacket, boot: BootFields, settings: Settings): void {
   const textOf = (code: number): string | undefined => {
     const value = settings.get(code)?.value;
     return value === undefined ? undefined : option.bootFile.value.decode(value);
   };
   const file = textOf(option.bootFile.code) ?? boot.file;
-  return {
-    siaddr: parseIpv4(textOf(option.tftpServer.code) ?? "") ?? boot.siaddr,
-    file: file.length < fileBytes ? file : "",
-  };
+  const server = textOf(option.tftpServer.code);
+  reply.siaddr = (server === undefined ? undefined : parseIpv4(server)) ?? boot.siaddr;
+  reply.file = file.length < fileBytes ? file : "";
 }
 
 /** A refusal with its reason in words. Through a relay it has to be broadcast there (RFC 2131 section 4.3.2). */

@@ -3,6 +3,7 @@ import { networkOf, poolOf } from "../model/network.ts";
 import type { ClusterNode } from "../model/node.ts";
 import type { DhcpRequest } from "./client.ts";
 import type { Link } from "./link.ts";
+import { option } from "./option-table.ts";
 import type { DhcpView } from "./site.ts";
 
 /** One request and all that its answer depends on. */
@@ -61,7 +62,8 @@ export function chooseAddress(context: Context): Ipv4 | undefined {
 }
 
 function lastAddress({ request, view, nowMs, link: [{ wire }] }: Context): Ipv4 | undefined {
-  return view.leases.lastAddress(wire, request.mac, request.identity, nowMs);
+  const identity = request.packet.options.has(option.clientId.code) ? request.identity : undefined;
+  return view.leases.lastAddress(wire, request.mac, identity, nowMs);
 }
 
 /**

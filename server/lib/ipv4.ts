@@ -41,8 +41,11 @@ export function ipv4ToNumber(ip: Ipv4): number {
 const dot = 46;
 const zero = 48;
 
-/** Texts of late: a relay's address, or one that was offered a moment ago, comes again and again. */
-const textSlots = 4096;
+/**
+ * Texts of late: each address of a rack comes again and again, and a text that was a key before is found again without
+ * being hashed. 0.5 MiB, and as much again for their places.
+ */
+const textSlots = 65_536;
 const textNumbers = new Float64Array(textSlots).fill(-1);
 const texts: Ipv4[] = [];
 

@@ -25,16 +25,33 @@ export function parseMac(text: string): Mac | undefined {
 /** Both hexadecimal digits of each byte. */
 const hexPairs = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 
+/** MACs of late, by their last two bytes: as `ipv4FromNumber` keeps its texts. */
+const slots = 65_536;
+const slotHigh = new Uint32Array(slots);
+const slotLow = new Uint32Array(slots);
+const slotTexts: Mac[] = [];
+
 /** The MAC in the first six bytes of a packet's field; undefined where `parseMac` finds none in them. */
 export function macFromBytes(bytes: Uint8Array): Mac | undefined {
-  let text = "";
-  let sum = 0;
-  for (let at = 0; at < 6; at += 1) {
-    const byte = bytes[at] ?? 0;
-    sum += byte;
-    text += at === 0 ? hexPairs[byte] : `:${hexPairs[byte]}`;
-  }
-  return sum === 0 || ((bytes[0] ?? 0) & 1) === 1 ? undefined : (text as Mac);
+  const high = ((bytes[0] ?? 0) << 8) | (bytes[1] ?? 0);
+  const low =
+    (((bytes[2] ?? 0) << 24) | ((bytes[3] ?? 0) << 16) | ((bytes[4] ?? 0) << 8) | (bytes[5] ?? 0)) >>> 0;
+  const isGroup = (high & 0x100) !== 0;
+  if (isGroup || (high === 0 && low === 0)) return undefined;
+  const slot = low & (slots - 1);
+  const known = slotTexts[slot];
+  if (known !== undefined && slotLow[slot] === low && slotHigh[slot] === high) return known;
+  const text = macText(bytes);
+  slotHigh[slot] = high;
+  slotLow[slot] = low;
+  slotTexts[slot] = text;
+  return text;
+}
+
+function macText(bytes: Uint8Array): Mac {
+  let text = hexPairs[bytes[0] ?? 0] ?? "";
+  for (let at = 1; at < 6; at += 1) text += `:${hexPairs[bytes[at] ?? 0]}`;
+  return text as Mac;
 }
 
 export function macToBytes(mac: Mac): Uint8Array {
