@@ -93,7 +93,10 @@ export async function loadTftp(
 ): Promise<TftpResult> {
   const { name, file, clients, seconds, window, deadlineSeconds } = load;
   const numbers = [clients, seconds, window, blockBytes, deadlineSeconds].map(String);
-  const output = await workplace.load([loads.tftp, network.head, "69", name, file, ...numbers], server);
+  const output = await workplace.load(
+    [loads.tftp, network.head, "69", name, file, network.firstLoad, ...numbers],
+    server,
+  );
   const result = JSON.parse(output) as TftpResult;
   if (result.wrong > 0) throw new Error(`${result.wrong} files had wrong content`);
   return result;

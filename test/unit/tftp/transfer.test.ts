@@ -124,8 +124,8 @@ test("EDK2's size probe: offer, error 8, no failure", () => {
 });
 
 test("a lost OACK is sent again, and starts the data when it is answered", () => {
-  const transfer = new Transcript({ sizeBytes: 10, offersOptions: true }).expectWaitMs(1000);
-  transfer.sleep().expect("oack").expectWaitMs(2000).sleep().expect("oack").expectWaitMs(4000);
+  const transfer = new Transcript({ sizeBytes: 10, offersOptions: true }).expectWaitMs(500);
+  transfer.sleep().expect("oack").expectWaitMs(1000).sleep().expect("oack").expectWaitMs(2000);
   transfer.ack(0).expect("1");
 });
 
