@@ -120,7 +120,7 @@ export async function why(core: OpenCore, running: Running | undefined, subject:
 
 /** As whom a node's loader asks when it came by TFTP, as most do. */
 function askerOf(kind: LoaderKind): Asker {
-  return kind === "grub" ? { dialect: kind, via: "tftp" } : ipxeAsker;
+  return kind === "ipxe" ? ipxeAsker : { dialect: "grub", via: "tftp" };
 }
 
 /** Exactly what a node would be given. @throws AppError for an unknown one */

@@ -14,7 +14,7 @@ import { messageOf } from "./lib/errors.ts";
 import type { Log } from "./lib/log.ts";
 import type { HeadFault } from "./model/head-fault.ts";
 import { createNfsServer, type NfsServer } from "./nfs/server.ts";
-import { grubDirectories } from "./model/arch.ts";
+import { grubDirectories, placesOfLoader } from "./model/arch.ts";
 import type { ClusterNode } from "./model/node.ts";
 import { flatCounters, type Part, Parts } from "./parts.ts";
 import { overlayArchive } from "./nodeconfig/overlay.ts";
@@ -174,11 +174,11 @@ function ipv6Site(config: Config, loaderFor: Core["loaderFor"]): Dhcp6ServerOpti
   return { prefix: prefixOf(address), leaseSeconds, domain, dns, unknownMachines, loaderFor, urls };
 }
 
-/** A file from the first of the directories that has it. */
-async function openFirst(places: readonly string[], path: string): ReturnType<typeof openConfined> {
-  for (const place of places) {
-    const file = await openConfined(place, path);
-    if (file !== undefined) return file;
+/** A loader, from the first place that has it. */
+async function openFirst(directories: readonly string[], path: string): ReturnType<typeof openConfined> {
+  for (const { directory, file } of placesOfLoader(path, directories)) {
+    const opened = await openConfined(directory, file);
+    if (opened !== undefined) return opened;
   }
   return undefined;
 }

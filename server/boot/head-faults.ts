@@ -1,9 +1,19 @@
 import { accessSync, constants } from "node:fs";
 import { join } from "node:path";
 import { errnoOf } from "../lib/errors.ts";
-import type { LoaderKind } from "../model/arch.ts";
+import { grub, type LoaderKind, placesOfLoader, shim } from "../model/arch.ts";
 import type { HeadFault } from "../model/head-fault.ts";
 import type { BootPlan } from "./boot-plan.ts";
+
+const bios = { file: "undionly.kpxe", debianPackage: "ipxe" };
+const uefi: Readonly<Record<LoaderKind, readonly { file: string; debianPackage: string }[]>> = {
+  ipxe: [{ file: "snponly.efi", debianPackage: "ipxe" }],
+  grub: [{ file: grub.x64, debianPackage: "grub-efi-amd64-bin" }],
+  shim: [
+    { file: shim.x64, debianPackage: "shim-signed" },
+    { file: shim.x64Grub, debianPackage: "grub-efi-amd64-signed" },
+  ],
+};
 
 /**
  * What is wrong on the head's disk that would stop a node with this plan: looked at when somebody asks why, not before.
@@ -35,14 +45,11 @@ export function diskFaults(plan: BootPlan, loaderPlaces: readonly string[], load
       message: `the root file system ${image.root} ${rootProblem}`,
       fix: rebuild,
     });
-  const uefi =
-    loader === "grub"
-      ? { file: "grubnetx64.efi", debianPackage: "grub-efi-amd64-bin" }
-      : { file: "snponly.efi", debianPackage: "ipxe" };
-  for (const { file, debianPackage } of [{ file: "undionly.kpxe", debianPackage: "ipxe" }, uefi]) {
-    const problems = loaderPlaces.map((place) => unreadable(join(place, file)));
+  for (const { file, debianPackage } of [bios, ...uefi[loader]]) {
+    const paths = placesOfLoader(file, loaderPlaces).map((place) => join(place.directory, place.file));
+    const problems = paths.map(unreadable);
     if (problems.includes(undefined)) continue;
-    const message = `the boot loader ${join(loaderPlaces[0] ?? "", file)} ${problems[0]}`;
+    const message = `the boot loader ${paths[0]} ${problems[0]}`;
     faults.push({ stops: "loader", message, fix: `apt-get install ${debianPackage}` });
   }
   return faults;

@@ -1,5 +1,5 @@
 import type { Config } from "../config/config.ts";
-import { grubDirectories } from "../model/arch.ts";
+import { grub, grubDirectories, placesOfLoader, shim } from "../model/arch.ts";
 import { type MachineNetwork, machineFaults } from "../config/machine.ts";
 import { type AppError, messageOf } from "../lib/errors.ts";
 import type { StatusAnswer } from "../model/answers.ts";
@@ -63,21 +63,31 @@ const loaders = [
   },
 ] as const;
 
+/** What a loader besides iPXE takes. */
+const otherLoaders = {
+  grub: { name: "loader GRUB", files: [grub.x64], fix: "apt-get install grub-efi-amd64-bin" },
+  shim: {
+    name: "loader shim",
+    files: [shim.x64, shim.x64Grub],
+    fix: "apt-get install shim-signed grub-efi-amd64-signed",
+  },
+} as const;
+
 function loaderChecks(config: Config, { fileExists, store }: HeadFacts): readonly Check[] {
-  const grub = `${grubDirectories[0]}/grubnetx64.efi`;
   const kinds = "status" in store ? store.status.loaders : [config.loader];
-  if (
-    kinds.includes("grub") &&
-    !fileExists(grub) &&
-    !fileExists(`${config.loaderDirectory}/grubnetx64.efi`)
-  ) {
-    const detail = `${grub} is missing: machines with UEFI x64 firmware cannot boot`;
+  const others = kinds.flatMap((kind) => {
+    if (kind === "ipxe") return [];
+    const { name, files, fix } = otherLoaders[kind];
+    const directories = [config.loaderDirectory, ...grubDirectories];
+    const missing = files.filter((file) =>
+      placesOfLoader(file, directories).every((place) => !fileExists(`${place.directory}/${place.file}`)),
+    );
+    if (missing.length === 0) return [];
     return [
-      fail("loader GRUB", detail, "apt-get install grub-efi-amd64-bin"),
-      ...ipxeChecks(config, fileExists),
+      fail(name, `${missing.join(" and ")} is missing: machines with UEFI x64 firmware cannot boot`, fix),
     ];
-  }
-  return ipxeChecks(config, fileExists);
+  });
+  return [...others, ...ipxeChecks(config, fileExists)];
 }
 
 function ipxeChecks(config: Config, fileExists: HeadFacts["fileExists"]): readonly Check[] {

@@ -6,7 +6,7 @@ import type { Credentials } from "../boot/credentials.ts";
 import type { Clock } from "../lib/clock.ts";
 import { AppError, errnoOf, httpStatusOf, messageOf } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
-import { loaderFiles } from "../model/arch.ts";
+import { loaderFiles, placesOfLoader } from "../model/arch.ts";
 import type { Record as RecordEvent, Subject } from "../model/boot-event.ts";
 import { type BootIdentity, nodeOfIdentity, subjectOf } from "../model/boot-identity.ts";
 import type { Directory } from "../model/directory.ts";
@@ -161,14 +161,15 @@ async function openLoader(
   { files, loaderPlaces }: BootHandlerParts,
   file: string,
 ): ReturnType<BootHandlerParts["files"]["open"]> {
-  for (const place of loaderPlaces.slice(0, -1)) {
+  const paths = placesOfLoader(file, loaderPlaces).map((place) => `${place.directory}/${place.file}`);
+  for (const path of paths.slice(0, -1)) {
     try {
-      return await files.open(`${place}/${file}`);
+      return await files.open(path);
     } catch (error) {
       if (errnoOf(error) !== "ENOENT") throw error;
     }
   }
-  return await files.open(`${loaderPlaces.at(-1) ?? ""}/${file}`);
+  return await files.open(paths.at(-1) ?? "");
 }
 
 async function sendImageFile(

@@ -13,10 +13,12 @@ export type Architecture = {
   loader?: string;
   /** GRUB for it, for those that want that instead. */
   grub?: string;
+  /** The program that starts a signed GRUB, for firmware that starts nothing unsigned. */
+  shim?: string;
 };
 
-/** Which loader machines are given: iPXE, or GRUB where there is one for their firmware. */
-export const loaderKinds = ["ipxe", "grub"] as const;
+/** Which loader machines are given: iPXE, GRUB, or GRUB as Secure Boot demands it, where there is such a one for their firmware. */
+export const loaderKinds = ["ipxe", "grub", "shim"] as const;
 
 export type LoaderKind = (typeof loaderKinds)[number];
 
@@ -34,6 +36,15 @@ export const grub = {
   arm64Http: "grubhttpaa64.efi",
 } as const;
 
+/** shim, signed with Microsoft's key, and the GRUB it asks for beside itself, signed with Debian's as the kernel is. */
+export const shim = { x64: "shimx64.efi", x64Grub: "grubx64.efi" } as const;
+
+/** Where Debian's `shim-signed` and `grub-efi-amd64-signed` have them: under other names than the network's. */
+const signedFiles: Readonly<Record<string, string>> = {
+  [shim.x64]: "/usr/lib/shim/shimx64.efi.signed",
+  [shim.x64Grub]: "/usr/lib/grub/x86_64-efi-signed/grubnetx64.efi.signed",
+};
+
 /** Where Debian has its modules. */
 export function grubModuleDirectory(format: "x86_64-efi" | "arm64-efi"): string {
   return `/usr/lib/grub/${format}`;
@@ -48,6 +59,16 @@ export const grubDirectories = [
 /** The boot ROM and EEPROM of a Raspberry Pi. It says 0 (BIOS) of itself, not the 41 that was registered for it later. */
 export const raspberryPi: Architecture = { name: "raspberry-pi", family: "other", transport: "tftp" };
 
+/** By TFTP alone is there a shim: the signed GRUB of Debian 12 has no HTTP, and takes no modules. */
+const x64: Architecture = {
+  name: "uefi-x64",
+  family: "uefi",
+  transport: "tftp",
+  loader: loader.x64,
+  grub: grub.x64,
+  shim: shim.x64,
+};
+
 // By number, in the registry's order: 0 to 41 are assigned.
 const table: readonly Architecture[] = [
   { name: "bios", family: "bios", transport: "tftp", loader: loader.bios },
@@ -59,9 +80,9 @@ const table: readonly Architecture[] = [
   { name: "uefi-ia32", family: "uefi", transport: "tftp" },
   // RFC 4578 gave 7 to "EFI BC" and 9 to "EFI x86-64"; all firmware sends 7 for x86-64, so the registry has 7 for that
   // (erratum 4624) and 9 for byte code. Older iPXE and firmware that went by the RFC mean x86-64 by 9.
-  { name: "uefi-x64", family: "uefi", transport: "tftp", loader: loader.x64, grub: grub.x64 },
+  x64,
   { name: "uefi-xscale", family: "uefi", transport: "tftp" },
-  { name: "uefi-x64", family: "uefi", transport: "tftp", loader: loader.x64, grub: grub.x64 },
+  x64,
   { name: "uefi-arm32", family: "uefi", transport: "tftp" },
   { name: "uefi-arm64", family: "uefi", transport: "tftp", loader: loader.arm64, grub: grub.arm64 },
   { name: "powerpc-open-firmware", family: "other", transport: "tftp" },
@@ -108,7 +129,7 @@ export function architectureNamed(name: string): Architecture {
 
 /** Every loader a firmware may be told to fetch. */
 export function loaderFiles(): readonly string[] {
-  return [...Object.values(loader), ...Object.values(grub)];
+  return [...Object.values(loader), ...Object.values(grub), ...Object.values(shim)];
 }
 
 /** Reads a loader's name; undefined for any other word. */
@@ -116,7 +137,35 @@ export function parseLoaderKind(text: string): LoaderKind | undefined {
   return loaderKinds.find((kind) => kind === text);
 }
 
+/**
+ * Where a loader may lie, as directory and file; the first that is there counts. `directories`: those of loaders, the site's
+ * own first. A signed one is nowhere but there and where Debian has it: an unsigned one of its name would be refused.
+ */
+export function placesOfLoader(
+  path: string,
+  directories: readonly string[],
+): { directory: string; file: string }[] {
+  const signed = signedFiles[path.replace(/^\/+/, "")];
+  if (signed === undefined) return directories.map((directory) => ({ directory, file: path }));
+  const slash = signed.lastIndexOf("/");
+  return [
+    ...directories.slice(0, 1).map((directory) => ({ directory, file: path })),
+    { directory: signed.slice(0, slash), file: signed.slice(slash + 1) },
+  ];
+}
+
 /** What this firmware is given. A BIOS gets iPXE in any case: Debian has no GRUB ready made for it. */
 export function loaderOf(architecture: Architecture, kind: LoaderKind): string | undefined {
-  return kind === "grub" ? (architecture.grub ?? architecture.loader) : architecture.loader;
+  const { loader: ipxe, grub: unsigned = ipxe, shim: signed = unsigned } = architecture;
+  switch (kind) {
+    case "ipxe": {
+      return ipxe;
+    }
+    case "grub": {
+      return unsigned;
+    }
+    case "shim": {
+      return signed;
+    }
+  }
 }

@@ -24,7 +24,11 @@ export function likelyCause(
     case "loader": {
       return {
         cause: "its loader did not start: Secure Boot refuses an unsigned one, or it was switched off",
-        tryNext: ["switch Secure Boot off in its firmware", console],
+        tryNext: [
+          "provision set-node NODE --loader shim    (signed, for Secure Boot)",
+          "or switch Secure Boot off in its firmware",
+          console,
+        ],
       };
     }
     case "script":

@@ -10,8 +10,11 @@ import type { Rack, RackHost } from "./netns.ts";
 /** One QEMU machine, whose card is plugged into a bridge of a rack. */
 export type FirmwareMachine = {
   mac: string;
-  /** UEFI by its own PXE client, by HTTP with its PXE switched off, or BIOS with a card whose ROM is a plain PXE client. */
-  boots: "pxe" | "http" | "bios";
+  /**
+   * UEFI by its own PXE client, the same with Secure Boot and Microsoft's keys, by HTTP with its PXE switched off, or BIOS with a
+   * card whose ROM is a plain PXE client.
+   */
+  boots: "pxe" | "secure" | "http" | "bios";
   /** Where the bridge is. */
   host: RackHost;
   bridge: string;
@@ -19,6 +22,10 @@ export type FirmwareMachine = {
   /** For the firmware's variables and what the machine says on its serial line (`MAC/console.log`). */
   directory: string;
 };
+
+/** Debian's `ovmf`, with the keys that a machine has from its maker. */
+const secureCode = "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd";
+const secureVariables = "/usr/share/OVMF/OVMF_VARS_4M.ms.fd";
 
 /**
  * Debian has no PXE ROM that is not iPXE, and iPXE says so in its user class. This one is told to say something else
@@ -66,13 +73,17 @@ function biosWords(mac: string, directory: string): string[] {
   ];
 }
 
-function uefiWords(mac: string, boots: "pxe" | "http", directory: string): string[] {
+function uefiWords(mac: string, boots: "pxe" | "secure" | "http", directory: string): string[] {
   const variables = join(directory, "variables.fd");
-  copyFileSync(uefiVariables, variables);
-  const off = boots === "pxe" ? [] : ["IPv4PXESupport", "IPv6PXESupport"];
+  copyFileSync(boots === "secure" ? secureVariables : uefiVariables, variables);
+  const off = boots === "http" ? ["IPv4PXESupport", "IPv6PXESupport"] : [];
+  const machine =
+    boots === "secure"
+      ? "-machine q35,smm=on -global driver=cfi.pflash01,property=secure,value=on"
+      : "-machine q35";
   return [
-    "-machine q35 -cpu max,-la57",
-    `-drive if=pflash,format=raw,unit=0,readonly=on,file=${uefiCode}`,
+    `${machine} -cpu max,-la57`,
+    `-drive if=pflash,format=raw,unit=0,readonly=on,file=${boots === "secure" ? secureCode : uefiCode}`,
     `-drive if=pflash,format=raw,unit=1,file=${variables}`,
     ...off.map((name) => `-fw_cfg name=opt/org.tianocore/${name},string=n`),
     `-device virtio-net-pci,netdev=net0,mac=${mac},bootindex=1,romfile=`,

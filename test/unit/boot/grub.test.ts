@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { promisify } from "node:util";
 import { diskFaults } from "../../../server/boot/head-faults.ts";
 import { createTftpFiles } from "../../../server/boot/tftp-files.ts";
 import { AppError } from "../../../server/lib/errors.ts";
+import { placesOfLoader } from "../../../server/model/arch.ts";
 import type { BootEvent } from "../../../server/model/boot-event.ts";
 import { openBootRack } from "../../support/boot-rack.ts";
 
@@ -136,6 +137,25 @@ test("whatever is told, a GRUB never reaches a prompt: each script only prints, 
       assert.match(line, /^\s*(?:#.*|echo ".*"|sleep \d+|if (?:linux|initrd) .*; then|boot|fi|)$/, line);
     }
   }
+});
+
+test("why misses nothing of shim where the site's own directory has it, and names the package where nothing has", async (t) => {
+  const { desk, node, files } = await openTftp(t);
+  const loaderFaults = (): string[] =>
+    diskFaults(desk.planOf(node), [files], "shim").flatMap(({ stops, message, fix }) =>
+      stops === "loader" ? [`${message}: ${fix}`] : [],
+    );
+  writeFileSync(join(files, "undionly.kpxe"), "iPXE");
+  const here = ["shimx64.efi", "grubx64.efi"].map((file) => placesOfLoader(file, []).at(-1) ?? assert.fail());
+  const expected = here.flatMap(({ directory, file }, index) => {
+    if (existsSync(join(directory, file))) return [];
+    const [name, debianPackage] =
+      index === 0 ? ["shimx64", "shim-signed"] : ["grubx64", "grub-efi-amd64-signed"];
+    return [`the boot loader ${join(files, `${name}.efi`)} is missing: apt-get install ${debianPackage}`];
+  });
+  assert.deepEqual(loaderFaults(), expected);
+  for (const name of ["shimx64.efi", "grubx64.efi"]) writeFileSync(join(files, name), "signed");
+  assert.deepEqual(loaderFaults(), []);
 });
 
 test("why looks for a loader in every directory that one is served from", async (t) => {

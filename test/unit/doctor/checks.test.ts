@@ -127,6 +127,17 @@ describe("doctor on a head", () => {
     const check = find(head({ fileExists, store }), "loader GRUB");
     assert.deepEqual([check.state, check.fix], ["fail", "apt-get install grub-efi-amd64-bin"]);
   });
+  it("shim needs its GRUB too", () => {
+    const fileExists = (path: string): boolean =>
+      !path.includes("-efi-signed/") && !path.startsWith("/usr/lib/ipxe/g");
+    const store = { status: { ...status, loaders: ["shim"] as const }, images: [image] };
+    const check = find(head({ fileExists, store }), "loader shim");
+    assert.deepEqual(
+      [check.state, check.detail],
+      ["fail", "grubx64.efi is missing: machines with UEFI x64 firmware cannot boot"],
+    );
+    assert.equal(check.fix, "apt-get install shim-signed grub-efi-amd64-signed");
+  });
   it("no usable NFS server", () => {
     const problem = new AppError("environment", "no usable NFS server", {
       hint: "apt-get install nfs-ganesha",

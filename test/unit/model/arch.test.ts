@@ -6,6 +6,7 @@ import {
   loaderFiles,
   loaderKinds,
   loaderOf,
+  placesOfLoader,
   raspberryPi,
 } from "../../../server/model/arch.ts";
 
@@ -38,12 +39,34 @@ test("machines that we have loaders for, by TFTP and by HTTP", () => {
   );
   assert.deepEqual(withLoader, [0, 7, 9, 11, 16, 19]);
   const files = loaderKinds.flatMap((kind) => withLoader.map((code) => loaderOf(architectureOf(code), kind)));
-  assert.deepEqual(new Set(files), new Set(loaderFiles()));
+  assert.deepEqual(
+    new Set([...files, "grubx64.efi"]),
+    new Set(loaderFiles()),
+    "shim asks for its GRUB by itself",
+  );
 });
 
 test("a BIOS is given iPXE whatever the site's choice, UEFI that choice", () => {
   assert.equal(loaderOf(architectureOf(0), "grub"), "undionly.kpxe");
   assert.equal(loaderOf(architectureOf(7), "grub"), "grubnetx64.efi");
   assert.equal(loaderOf(architectureOf(16), "ipxe"), "snponly.efi");
+  assert.equal(loaderOf(architectureOf(16), "grub"), "grubhttpx64.efi");
   assert.equal(loaderOf(architectureOf(6), "grub"), undefined);
+});
+
+test("shim where there is one, GRUB where there is none, iPXE where there is neither", () => {
+  const files = [7, 9, 11, 16, 0, 6].map((code) => loaderOf(architectureOf(code), "shim"));
+  const signed = "shimx64.efi";
+  assert.deepEqual(files, [signed, signed, "grubnetaa64.efi", "grubhttpx64.efi", "undionly.kpxe", undefined]);
+});
+
+test("a signed loader is looked for in the site's own directory and where Debian has it, never among unsigned ones", () => {
+  const directories = ["/own", "/usr/lib/grub/x86_64-efi/monolithic"];
+  const paths = (file: string): string[] =>
+    placesOfLoader(file, directories).map((place) => `${place.directory}/${place.file}`);
+  assert.deepEqual(paths("snponly.efi"), ["/own/snponly.efi", `${directories[1]}/snponly.efi`]);
+  assert.deepEqual(paths("shimx64.efi"), ["/own/shimx64.efi", "/usr/lib/shim/shimx64.efi.signed"]);
+  const signedGrub = "/usr/lib/grub/x86_64-efi-signed/grubnetx64.efi.signed";
+  assert.deepEqual(paths("grubx64.efi"), ["/own/grubx64.efi", signedGrub]);
+  assert.equal(paths("/grubx64.efi").at(-1), signedGrub);
 });
