@@ -28,6 +28,8 @@ export type DhcpRequest = {
   requestedIp: Ipv4 | undefined;
   serverId: Ipv4 | undefined;
   maxMessageBytes: number | undefined;
+  /** The whole message's: a client of BOOTP has no other word for how long an answer may be. */
+  messageBytes: number;
   /** Option 118: the subnet to give an address of (RFC 3011). */
   subnetSelection: Ipv4 | undefined;
   relay: RelayAgent;
@@ -59,8 +61,11 @@ export type ReadRequest = { kind: "request"; request: DhcpRequest } | { kind: "i
 /** iPXE's feature list within option 175: 19 is HTTP (ipxe/features.h). */
 const ipxeHttpFeature = 19;
 
+/** RFC 951 section 3. */
+const leastMessageBytes = 300;
+
 /** Reads who asks for what; throws DecodeError when an option that matters is malformed. */
-export function readRequest(packet: DhcpPacket): ReadRequest {
+export function readRequest(packet: DhcpPacket, messageBytes = leastMessageBytes): ReadRequest {
   if (packet.op !== bootRequest) return { kind: "ignore", reason: "not-a-request" };
   const type = readOption(packet.options, option.messageType) ?? "BOOTP";
   if (packet.htype !== ethernet || packet.hlen !== 6) return { kind: "ignore", reason: "not-ethernet" };
@@ -81,6 +86,7 @@ export function readRequest(packet: DhcpPacket): ReadRequest {
       requestedIp: realAddress(readOption(packet.options, option.requestedIp)),
       serverId: readOption(packet.options, option.serverId),
       maxMessageBytes: readOption(packet.options, option.maxMessageBytes),
+      messageBytes,
       subnetSelection: realAddress(readOption(packet.options, option.subnetSelection)),
       relay,
       uuid: readUuid(packet),

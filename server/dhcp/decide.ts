@@ -8,7 +8,7 @@ import type { Lease } from "../model/node.ts";
 import { bootpReply } from "./bootp.ts";
 import type { DhcpRequest } from "./client.ts";
 import { type Destination, destinationOf } from "./destination.ts";
-import { offerEvents, refused } from "./dhcp-events.ts";
+import { noRoomEvents, offerEvents, refused } from "./dhcp-events.ts";
 import type { IgnoreReason } from "./ignore-reason.ts";
 import { linkOf, linkText } from "./link.ts";
 import { option } from "./option-table.ts";
@@ -278,14 +278,9 @@ function bootp(context: Context): Decision {
   // RFC 951 section 7.3: the client may ask for a server by name.
   if (sname !== "" && sname !== view.site.address) return ignore("other-server");
   if (node === undefined) return refuse(context, "unknown-machine", "asks by BOOTP, which only nodes may");
-  return {
-    kind: "reply",
-    type: "BOOTP",
-    packet: bootpReply(request.packet, grantOf(node.ip, context), view.site.address),
-    to: destinationOf("ACK", request),
-    leases: [],
-    events: offerEvents(context, node.ip),
-  };
+  const { packet, leftOut } = bootpReply(request, grantOf(node.ip, context), view.site.address);
+  const events = [...offerEvents(context, node.ip), ...noRoomEvents(context, leftOut)];
+  return { kind: "reply", type: "BOOTP", packet, to: destinationOf("ACK", request), leases: [], events };
 }
 
 function ignore(reason: IgnoreReason): Decision {

@@ -6,6 +6,7 @@ import { networkOf } from "../model/network.ts";
 import type { ClusterNode } from "../model/node.ts";
 import { type BootAnswer, bootAnswer, bootFileOf } from "./boot-answer.ts";
 import { type DhcpRequest, firmwareOf } from "./client.ts";
+import { rowOf } from "./option-table.ts";
 import type { Context } from "./standing.ts";
 
 /** Whose request is told of, and when it was made. */
@@ -47,6 +48,13 @@ export function offerEvents(context: Context, ip: Ipv4): BootEvent[] {
 export function loaderRefusals(told: Told, answer: BootAnswer): BootEvent[] {
   if (answer.kind !== "no-loader") return [];
   return [refused(told, `there is no loader for ${answer.architecture.name} firmware`)];
+}
+
+/** Options that an administrator has set and a client of BOOTP has no room for. */
+export function noRoomEvents(told: Told, codes: readonly number[]): BootEvent[] {
+  if (codes.length === 0) return [];
+  const names = codes.map((code) => rowOf(code)?.name ?? `option ${code}`).join(", ");
+  return [refused(told, `its BOOTP request has no room for ${names}`)];
 }
 
 export function refused({ request, node, nowMs }: Told, message: string): BootEvent {

@@ -36,6 +36,9 @@ export const broadcastFlag = 0x8000;
 
 export const noAddress = "0.0.0.0" as Ipv4;
 
+/** Bytes before the options field, or BOOTP's vendor field (RFC 951 section 3), and the cookie that it begins with. */
+export const cookieAt = 236;
+export const cookieBytes = 4;
 /** Bytes before the options: the fixed fields and the magic cookie. */
 export const headerBytes = 240;
 /** RFC 2131 section 3: the first four bytes of the options field. */

@@ -108,6 +108,7 @@ function requestOf(mac: Mac, client: DhcpClient): DhcpRequest {
     requestedIp: undefined,
     serverId: undefined,
     maxMessageBytes: undefined,
+    messageBytes: 0,
     subnetSelection: undefined,
     relay: { linkSelection: undefined, circuitId: undefined, remoteId: undefined },
     uuid: undefined,

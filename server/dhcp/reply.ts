@@ -54,7 +54,11 @@ export function informReply(request: DhcpRequest, grant: Omit<Grant, "ip">, site
 }
 
 /** Firmware may read the boot file and its server here or in options 67 and 66: where those are set, the header says the same. */
-function setBootHeader(reply: DhcpPacket, boot: BootFields, settings: Settings): void {
+export function setBootHeader(
+  reply: DhcpPacket,
+  boot: Pick<BootFields, "siaddr" | "file">,
+  settings: Settings,
+): void {
   const textOf = (code: number): string | undefined => {
     const value = settings.get(code)?.value;
     return value === undefined ? undefined : option.bootFile.value.decode(value);

@@ -149,7 +149,7 @@ class Server {
     if (this.#admission === "none") return this.#counters.add("dropped.overloaded");
     if (this.#admission === "finish" && beginsExchange(bytes)) return this.#counters.add("dropped.busy");
     try {
-      const reading = readRequest(decode(bytes));
+      const reading = readRequest(decode(bytes), bytes.length);
       if (reading.kind === "ignore") return this.#counters.add(droppedName(reading.reason));
       const { request } = reading;
       this.#counters.add(receivedName(request.type));

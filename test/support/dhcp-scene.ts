@@ -198,7 +198,7 @@ export class Scene {
 
   send(packet: DhcpPacket | Uint8Array): Outcome {
     const bytes = packet instanceof Uint8Array ? packet : encode(packet).bytes;
-    const reading = readRequest(decode(bytes));
+    const reading = readRequest(decode(bytes), bytes.length);
     if (reading.kind === "ignore") throw new Error(`no request: ${reading.reason}`);
     const { request } = reading;
     if (request.uuid !== undefined) this.view.sightings.note(request.mac, request.uuid, this.nowMs);

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
 import { encode } from "../../../server/dhcp/encode.ts";
 import { option, optionOf } from "../../../server/dhcp/option-table.ts";
+import type { DhcpSite } from "../../../server/dhcp/site.ts";
 import type { DhcpPacket } from "../../../server/dhcp/packet.ts";
 import { type Ask, Scene, ask, brief, head, ip, nodeOf, ownNetwork, read } from "../../support/dhcp-scene.ts";
 import { ProxyScene } from "../../support/proxy-scene.ts";
@@ -53,6 +55,79 @@ test("the reply is of 300 bytes, whatever there is to say: what does not fit is 
   assert.ok(outcome.kind === "reply");
   assert.equal(encode(outcome.packet).bytes.length, 300);
   assert.deepEqual(new Set(outcome.packet.options.keys()), new Set([1, 3, 6, 12]));
+});
+
+/** As a client with more room asks: a vendor field of 312 bytes. */
+function roomyRequest(given: Ask): Uint8Array {
+  return Buffer.concat([bareRequest(given), Buffer.alloc(236 + 312 - 300)]);
+}
+
+function set(...options: (readonly [number, Uint8Array])[]): Partial<DhcpSite> {
+  return { options: options.map(([code, value]) => ({ code, value })) };
+}
+
+test("what is set is in it, but for what only DHCP has; 66 and 67 are fields of the header", () => {
+  const site = set(
+    optionOf(option.rootPath, "/srv/node"),
+    optionOf(option.ntpServers, [head]),
+    optionOf(option.leaseSeconds, 60),
+    optionOf(option.vendorClass, "X"),
+    optionOf(option.bootFile, "vmlinuz.old"),
+    optionOf(option.tftpServer, "10.77.0.9"),
+    [224, Buffer.from("ours")],
+  );
+  for (const request of [roomyRequest(anna), bareRequest(anna)]) {
+    const { wire } = sceneWithNode(site).send(request);
+    assert.ok(wire);
+    assert.deepEqual([wire.file, wire.siaddr], ["vmlinuz.old", "10.77.0.9"]);
+    const common = [1, 3, 17, 12, 6, 15];
+    assert.deepEqual([...wire.options.keys()].toSorted(), [...common, 42, 224].toSorted());
+    assert.equal(read(wire, option.rootPath), "/srv/node");
+  }
+});
+
+test("in the room of 1985 the most urgent goes first; what is set and finds no room is told", () => {
+  const long = "/srv/nodes/n001/root"; // 22 bytes of 59; mask, router and name take 18, name server and domain 17
+  const site = set(optionOf(option.rootPath, long), optionOf(option.ntpServers, [head]), [
+    224,
+    Buffer.alloc(20),
+  ]);
+  const outcome = sceneWithNode(site).send(bareRequest(anna));
+  assert.ok(outcome.kind === "reply");
+  assert.deepEqual([...outcome.packet.options.keys()], [1, 3, 17, 12, 6, 15]);
+  assert.equal(encode(outcome.packet).bytes.length, 300);
+  assert.deepEqual(
+    outcome.events.map((event) => (event.kind === "refused" ? event.message : event.kind)),
+    ["offered", "its BOOTP request has no room for ntp-servers, option 224"],
+  );
+  const roomy = sceneWithNode(site).send(roomyRequest(anna));
+  assert.ok(roomy.kind === "reply");
+  assert.deepEqual([...roomy.packet.options.keys()], [1, 3, 17, 12, 6, 15, 42, 224]);
+  assert.deepEqual(
+    roomy.events.map(({ kind }) => kind),
+    ["offered"],
+  );
+});
+
+test("never longer than the vendor field that the client shows, nor than 312 bytes; a relay's own option is no room", () => {
+  const value = fc.tuple(fc.integer({ min: 128, max: 254 }), fc.uint8Array({ maxLength: 300 }));
+  fc.assert(
+    fc.property(fc.array(value, { maxLength: 20 }), fc.nat(1200), fc.boolean(), (options, more, relayed) => {
+      const agent = optionOf(option.relayAgent, new Map([[1, Uint8Array.of(7)]]));
+      const given = relayed ? { ...anna, giaddr: ip("10.77.0.9"), options: [agent] } : anna;
+      const own = encode(bootp(given)).bytes;
+      const outcome = sceneWithNode(set(...options)).send(Buffer.concat([own, Buffer.alloc(more)]));
+      assert.ok(outcome.kind === "reply");
+      const { bytes, dropped } = encode(outcome.packet, 548 + 5);
+      assert.deepEqual(dropped, []);
+      const shown = Math.min(Math.max(300 + more - 236 - (relayed ? 5 : 0), 64), 312);
+      assert.ok(
+        bytes.length <= Math.max(300, 236 + shown + (relayed ? 5 : 0)),
+        `${bytes.length} of ${shown}`,
+      );
+      assert.equal(outcome.packet.options.has(1), true, "the netmask has its place whatever is set");
+    }),
+  );
 });
 
 test("strangers are given nothing, and that is told", () => {
