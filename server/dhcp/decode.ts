@@ -2,8 +2,8 @@ import { DecodeError } from "../lib/errors.ts";
 import { type Ipv4, ipv4FromNumber } from "../lib/ipv4.ts";
 import {
   type DhcpPacket,
+  cookieAt,
   endCode,
-  fileBytes,
   headerBytes,
   magicCookie,
   noAddress,
@@ -24,7 +24,6 @@ const chaddrAt = 28;
 const chaddrBytes = 16;
 const snameAt = chaddrAt + chaddrBytes;
 const fileAt = snameAt + snameBytes;
-const cookieAt = fileAt + fileBytes;
 
 /**
  * Reads a DHCP or BOOTP message; throws DecodeError and nothing else. What the options mean is checked when they are read.
@@ -32,8 +31,9 @@ const cookieAt = fileAt + fileBytes;
  * Fields and options are views of `bytes`, not copies.
  */
 export function decode(bytes: Uint8Array): DhcpPacket {
-  if (bytes.length < headerBytes) {
-    throw new DecodeError("truncated", bytes.length, `${headerBytes} bytes wanted, ${bytes.length} there`);
+  // A client of BOOTP that has nothing to say may leave out its vendor field (klibc's ipconfig does).
+  if (bytes.length < cookieAt) {
+    throw new DecodeError("truncated", bytes.length, `${cookieAt} bytes wanted, ${bytes.length} there`);
   }
   const hlen = bytes[2] ?? 0;
   if (hlen > chaddrBytes)

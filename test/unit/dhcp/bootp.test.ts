@@ -32,6 +32,7 @@ function sceneWithNode(site = {}): Scene {
 
 for (const [name, request] of [
   ["without a cookie", bareRequest(anna)],
+  ["that ends before its vendor field", bareRequest(anna).subarray(0, 236)],
   ["with RFC 1497's", bootp(anna)],
 ] as const) {
   test(`a node ${name}: its address, for ever, and nothing that only DHCP has`, () => {

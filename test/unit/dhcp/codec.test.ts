@@ -176,7 +176,8 @@ test("truncation: every shorter prefix is refused, or ends between options and r
     const whole = decode(bytes);
     for (let length = 0; length < bytes.length; length += 1) {
       const prefix = bytes.subarray(0, length);
-      const between = length >= 240 && endsBetweenOptions(prefix);
+      // Without its cookie it is a message of BOOTP, with nothing in its vendor field.
+      const between = length >= 236 && (length < 240 || endsBetweenOptions(prefix));
       assert.equal(decodeCode(prefix), between ? "decoded" : "truncated", `${name} cut to ${length}`);
       if (!between) continue;
       const cut = decode(prefix);

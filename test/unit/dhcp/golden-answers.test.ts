@@ -46,7 +46,7 @@ for (const name of requests) {
 test("the kept packets are of every kind of client", () => {
   const kinds = new Set(requests.map((name) => name.replace(/-(?:discover|request)$/, "")));
   const firmware = ["edk2-x64-pxe", "edk2-x64-http", "ipxe-bios", "ipxe-efi", "raspberry-pi-5"];
-  for (const kind of [...firmware, "networkd", "dhclient", "udhcpc", "dhcpcd"]) {
+  for (const kind of [...firmware, "networkd", "dhclient", "udhcpc", "dhcpcd", "klibc-bootp"]) {
     assert.ok(kinds.has(kind), kind);
   }
 });
