@@ -46,8 +46,9 @@ export function bootpReply(
   reply.ciaddr = packet.ciaddr;
   reply.yiaddr = grant.ip;
   setBootHeader(reply, { siaddr, file: "" }, grant.settings);
-  reply.options = new Map(fitting);
-  if (relayAgent !== undefined) reply.options.set(option.relayAgent.code, relayAgent);
+  const options = new Map(fitting);
+  if (relayAgent !== undefined) options.set(option.relayAgent.code, relayAgent);
+  reply.options = options;
   return { packet: reply, leftOut: leftOut.filter((code) => grant.settings.has(code)) };
 }
 

@@ -19,7 +19,12 @@ it(
       await head.start();
       try {
         const client = rack.client("one");
-        const options = ["--option", "root-path=10.77.0.1:/srv/one", "--option", "boot-file=one/kernel"];
+        const servers = Array.from({ length: 10 }, (_, at) => `10.77.0.${at + 2}`).join(",");
+        const options = [
+          "root-path=10.77.0.1:/srv/one",
+          "boot-file=one/kernel",
+          `ntp-servers=${servers}`,
+        ].flatMap((option) => ["--option", option]);
         const added = await head.provision(
           "add-node",
           "n001",
@@ -46,8 +51,8 @@ it(
           ),
           ["bootp", "10.77.0.11", "255.255.255.0", "n001", "10.77.0.1", "10.77.0.1:/srv/one", "one/kernel"],
         );
-        const { stdout } = await head.provision("events", "n001");
-        assert.match(stdout, /offered 10\.77\.0\.11/);
+        const { stdout } = await head.provision("why", "n001");
+        assert.match(stdout, /its BOOTP request has no room for ntp-servers/);
       } finally {
         await head.stop();
       }

@@ -82,7 +82,7 @@ test("what is set is in it, but for what only DHCP has; 66 and 67 are fields of 
     assert.ok(wire);
     assert.deepEqual([wire.file, wire.siaddr], ["vmlinuz.old", "10.77.0.9"]);
     const common = [1, 3, 17, 12, 6, 15];
-    assert.deepEqual([...wire.options.keys()].toSorted(), [...common, 42, 224].toSorted());
+    assert.deepEqual(new Set(wire.options.keys()), new Set([...common, 42, 224]));
     assert.equal(read(wire, option.rootPath), "/srv/node");
   }
 });
