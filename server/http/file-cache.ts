@@ -8,6 +8,8 @@ export type FileCacheLimits = {
   cacheBytes: number;
   /** A name is looked up again when that was done longer ago than this. */
   recheckMs: number;
+  /** Kept such that the kernel can send it without Node, where the system has that. */
+  byKernel: boolean;
 };
 
 /** For files sent from the disk: some 500 of them move at a time, and the others wait their turn. */
@@ -82,7 +84,7 @@ export class FileCache {
   }
 
   #read(path: string, handle: FileHandle, identity: FileIdentity): CachedFile {
-    const file = new CachedFile(identity, this.#nowMs());
+    const file = new CachedFile(identity, this.#nowMs(), this.#limits.byKernel);
     this.#counters.misses += 1;
     this.#counters.bytes += identity.sizeBytes;
     this.#files.set(path, file);
@@ -109,6 +111,7 @@ export class FileCache {
     return {
       ...file.identity,
       take: (offset, length) => file.take(offset, length),
+      ...(file.kernel === undefined ? {} : { kernel: file.kernel }),
       close: () => {
         if (open) this.#leave(file);
         open = false;
@@ -118,7 +121,12 @@ export class FileCache {
 
   #leave(file: CachedFile): void {
     file.users -= 1;
-    if (file.users === 0 && file.detached) this.#counters.bytes -= file.identity.sizeBytes;
+    if (file.users === 0 && file.detached) this.#free(file);
+  }
+
+  #free(file: CachedFile): void {
+    this.#counters.bytes -= file.identity.sizeBytes;
+    file.free();
   }
 
   #detach(path: string): void {
@@ -126,7 +134,7 @@ export class FileCache {
     if (file === undefined) return;
     this.#files.delete(path);
     file.detached = true;
-    if (file.users === 0) this.#counters.bytes -= file.identity.sizeBytes;
+    if (file.users === 0) this.#free(file);
   }
 
   /** Files in use keep their memory, so they stay. */

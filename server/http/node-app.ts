@@ -20,6 +20,7 @@ export type NodeFacingLimits = FileCacheLimits & {
 /** `cacheBytes` is the configuration's. */
 export const defaultNodeFacingLimits: Omit<NodeFacingLimits, "cacheBytes"> = {
   recheckMs: 200,
+  byKernel: true,
   patienceMs: 30_000,
   connections: 8192,
 };
@@ -34,7 +35,7 @@ export type NodeFacing = {
 /** Everything that machines on the nodes' network may ask for over HTTP. */
 export function nodeFacing(parts: NodeFacingParts, limits: NodeFacingLimits): NodeFacing {
   const gate = new ConnectionGate(limits.connections);
-  const files = new FileCache(limits);
+  const files = new FileCache(limits, () => parts.clock.nowMs());
   const transfers = new Transfers(limits);
   const isExcess = ({ socket }: IncomingMessage): boolean => gate.isExcess(socket);
   const boot = bootHandler({ ...parts, files, transfers, isExcess });
@@ -46,7 +47,7 @@ export function nodeFacing(parts: NodeFacingParts, limits: NodeFacingLimits): No
     watch: (server) => gate.watch(server),
     counters: () => {
       const { hits, misses, streamed, bytes } = files.counters();
-      const { active, cut, broken } = transfers.counters();
+      const { active, cut, broken, kernelBytes } = transfers.counters();
       const cache = { "cache.hits": hits, "cache.misses": misses, "cache.bytes": bytes };
       return {
         ...parts.desk.counters(),
@@ -56,6 +57,7 @@ export function nodeFacing(parts: NodeFacingParts, limits: NodeFacingLimits): No
         broken,
         ...cache,
         streamed,
+        "kernel.bytes": kernelBytes,
       };
     },
   };

@@ -8,6 +8,12 @@ import type { Representation } from "./selection.ts";
 /** A piece of a file in memory, lent: `release` gives it back, once, when it has gone out. */
 export type Chunk = { bytes: Uint8Array; release: () => void };
 
+/**
+ * Memory that the kernel can send from by itself: no offset below `readyBytes` has a disk behind it. What is said of
+ * OpenFile's `take` holds for these bytes, too.
+ */
+export type KernelSource = { descriptor: number; readyBytes: () => number };
+
 /** A file that is being sent. Whoever opened it closes it. */
 export type OpenFile = Representation & {
   /**
@@ -16,8 +22,13 @@ export type OpenFile = Representation & {
    * client never gets the end of a file that is not one.
    */
   take: (offset: number, length: number) => Chunk | Promise<Chunk>;
+  /** Not to be used after `close`. */
+  kernel?: KernelSource;
   close: () => void;
 };
+
+/** What sending takes of it. */
+export type SentFile = Pick<OpenFile, "take" | "kernel" | "close">;
 
 /** Which content a name stands for. Another stamp: another content. */
 export type FileIdentity = Representation & { stamp: string; changedAtMs: number; stat: BigIntStats };
@@ -86,7 +97,7 @@ export function memoryFile(bytes: Uint8Array): Pick<OpenFile, "take" | "close"> 
 }
 
 /** Given to the socket at a time: the grain in which progress is seen. */
-const sliceBytes = 256 * 1024;
+export const sliceBytes = 256 * 1024;
 
 export function memoryChunk(bytes: Uint8Array, offset: number, length: number): Chunk {
   return { bytes: bytes.subarray(offset, offset + Math.min(length, sliceBytes)), release: nothing };

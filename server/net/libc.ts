@@ -22,6 +22,9 @@ function openLibc() {
     // The last argument is a pointer to a timeout: 0 for none.
     recvmmsg: { arguments: ["i32", "buffer", "u32", "i32", "u64"], return: "i32" },
     sendmmsg: { arguments: ["i32", "u64", "u32", "i32"], return: "i32" },
+    // The offset is read and moved on; the file's own position stays.
+    sendfile: { arguments: ["i32", "i32", "buffer", "u64"], return: "i64" },
+    memfd_create: { arguments: ["buffer", "u32"], return: "i32" },
     __errno_location: { arguments: [], return: "pointer" },
   }).functions;
 }

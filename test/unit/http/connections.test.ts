@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
+import { Agent, type IncomingMessage, request } from "node:http";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
@@ -32,6 +34,8 @@ async function rackFor(t: TestContext, options: Options = {}) {
 
 const script = "/boot/52-54-00-00-00-01/script.ipxe";
 const loader = "/boot/52-54-00-00-00-01/loader/snponly.efi";
+/** No file is young for the head. */
+const aheadMs = 86_400_000;
 const closing = "host: head\r\nconnection: close\r\n\r\n";
 
 /** Head and body of each answer in turn, by its exact length. */
@@ -169,9 +173,72 @@ test("a client that is silent between requests is closed", async (t) => {
   await once(socket, "close");
 });
 
-for (const cacheBytes of [100_000_000, 0]) {
-  test(`a client that stops reading is cut off, and its memory freed (cache of ${cacheBytes})`, async (t) => {
-    const rack = await rackFor(t, { limits: { patienceMs: 200, cacheBytes } });
+/** From where files are sent, and by whom. */
+const ways = [
+  ["by the kernel", { cacheBytes: 100_000_000, byKernel: true }],
+  ["from memory", { cacheBytes: 100_000_000, byKernel: false }],
+  ["from the disk", { cacheBytes: 0, byKernel: true }],
+] as const;
+
+for (const [way, limits] of ways) {
+  test(`large files, parts of them and what follows on the connection arrive exactly, ${way}`, async (t) => {
+    const rack = await rackFor(t, { limits, aheadMs });
+    const content = randomBytes(9_000_001);
+    writeFileSync(join(rack.files, "snponly.efi"), content);
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    t.after(() => agent.destroy());
+    const get = async (range?: string): Promise<Buffer> => {
+      const headers = range === undefined ? {} : { range };
+      const [response] = (await once(request(rack.base + loader, { agent, headers }).end(), "response")) as [
+        IncomingMessage,
+      ];
+      return Buffer.concat((await response.toArray()) as Buffer[]);
+    };
+    assert.ok((await get()).equals(content));
+    assert.ok((await get("bytes=1234567-")).equals(content.subarray(1_234_567)), "resumed");
+    assert.ok((await get("bytes=17-8000018")).equals(content.subarray(17, 8_000_019)));
+    assert.ok((await get("bytes=-300001")).equals(content.subarray(-300_001)));
+    assert.ok((await get()).equals(content));
+    const all = await Promise.all(Array.from({ length: 20 }, () => fetch(rack.base + loader)));
+    for (const response of all) assert.ok(Buffer.from(await response.arrayBuffer()).equals(content));
+    assert.equal(rack.counters()["transfers"], 0);
+    const least = way === "by the kernel" ? 100_000_000 : 0;
+    assert.ok((rack.counters()["kernel.bytes"] ?? -1) >= least);
+    if (least === 0) assert.equal(rack.counters()["kernel.bytes"], 0);
+  });
+
+  test(`files asked for in one go arrive in turn, ${way}`, async (t) => {
+    const { files, say } = await rackFor(t, { limits, aheadMs });
+    const content = randomBytes(3_000_000);
+    writeFileSync(join(files, "snponly.efi"), content);
+    const asked = `GET ${loader} HTTP/1.1\r\nhost: head\r\n\r\n`;
+    const answers = answersIn(await say(`${asked}${asked}GET ${loader} HTTP/1.1\r\n${closing}`), [
+      "GET",
+      "GET",
+      "GET",
+    ]);
+    for (const { body } of answers) assert.ok(Buffer.from(body, "latin1").equals(content));
+  });
+
+  test(`a client that leaves in the middle frees what it had, ${way}`, async (t) => {
+    const rack = await rackFor(t, { limits, aheadMs });
+    writeFileSync(join(rack.files, "snponly.efi"), Buffer.alloc(30_000_000));
+    for (let count = 0; count < 5; count += 1) {
+      const socket = connect(rack.port, "127.0.0.1").on("error", () => undefined);
+      socket.write(`GET ${loader} HTTP/1.1\r\nhost: head\r\n\r\n`);
+      await once(socket, "data");
+      if (count % 2 === 0) socket.destroy();
+      else socket.resetAndDestroy();
+    }
+    await until(() => rack.counters()["transfers"] === 0);
+    const { length } = await (await fetch(rack.base + loader)).bytes();
+    assert.equal(length, 30_000_000);
+    await rack.tracker.flush();
+    assert.equal((await rack.store.newestEvents(9)).length, 1, "what was broken off is no transfer");
+  });
+
+  test(`a client that stops reading is cut off, and its memory freed, ${way}`, async (t) => {
+    const rack = await rackFor(t, { limits: { patienceMs: 200, ...limits }, aheadMs });
     const path = join(rack.files, "snponly.efi");
     writeFileSync(path, Buffer.alloc(40_000_000));
     const socket = connect(rack.port, "127.0.0.1").on("error", () => undefined);
@@ -190,8 +257,8 @@ for (const cacheBytes of [100_000_000, 0]) {
     );
   });
 
-  test(`a client that reads slowly but steadily is not cut off (cache of ${cacheBytes})`, async (t) => {
-    const rack = await rackFor(t, { limits: { patienceMs: 400, cacheBytes } });
+  test(`a client that reads slowly but steadily is not cut off, ${way}`, async (t) => {
+    const rack = await rackFor(t, { limits: { patienceMs: 400, ...limits }, aheadMs });
     const bytes = 12_000_000;
     writeFileSync(join(rack.files, "snponly.efi"), Buffer.alloc(bytes));
     const socket = connect(rack.port, "127.0.0.1");

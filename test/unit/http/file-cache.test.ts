@@ -17,10 +17,10 @@ import { AppError } from "../../../server/lib/errors.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
 
 /** A cache with a clock of its own, a day ahead of the files unless told otherwise: none of them is young. */
-function scene(t: TestContext, { cacheBytes = 1_000_000, aheadMs = 86_400_000 } = {}) {
+function scene(t: TestContext, { cacheBytes = 1_000_000, aheadMs = 86_400_000, byKernel = true } = {}) {
   const directory = temporaryDirectory(t);
   const clock = { ms: Date.now() + aheadMs };
-  const cache = new FileCache({ cacheBytes, recheckMs: 100 }, () => clock.ms);
+  const cache = new FileCache({ cacheBytes, recheckMs: 100, byKernel }, () => clock.ms);
   const file = (name: string, content: string | Buffer): string => {
     writeFileSync(join(directory, name), content);
     return join(directory, name);
@@ -117,10 +117,13 @@ test("larger than the cache: sent from the disk, whole and in parts", async (t) 
   assert.deepEqual(cache.counters(), { hits: 0, misses: 0, streamed: 2, bytes: 0 });
 });
 
-for (const cacheBytes of [1_000_000, 1000]) {
-  const how = cacheBytes > 1000 ? "into memory" : "from the disk";
+for (const [how, given] of [
+  ["into memory", { byKernel: false }],
+  ["into the kernel's memory", { byKernel: true }],
+  ["from the disk", { cacheBytes: 1000 }],
+] as const) {
   test(`a file that changes while it is read ${how} is never sent to its end`, async (t) => {
-    const { cache, file } = scene(t, { cacheBytes });
+    const { cache, file } = scene(t, given);
     for (const change of [
       (path: string) => appendFileSync(path, "more"),
       (path: string) => truncateSync(path, 10),
@@ -137,7 +140,7 @@ for (const cacheBytes of [1_000_000, 1000]) {
   });
 
   test(`a file that is replaced while it is read ${how} is sent as it was`, async (t) => {
-    const { cache, file, directory } = scene(t, { cacheBytes });
+    const { cache, file, directory } = scene(t, given);
     const path = file("loader", "a".repeat(400_000));
     const opened = await cache.open(path);
     writeFileSync(join(directory, "new"), "b".repeat(400_000));
