@@ -29,6 +29,11 @@ export class HeadClient {
     return this.#ask("GET", `/api/nodes${query({ range })}`);
   }
 
+  /** What lists show of them: for 100,000 nodes that is seconds less. */
+  briefNodes(range?: string): Promise<api.BriefNodesAnswer> {
+    return this.#ask("GET", `/api/nodes${query({ range, brief: "1" })}`);
+  }
+
   addNodes(request: api.AddNodesRequest): Promise<api.ChangeAnswer> {
     return this.#ask("POST", "/api/nodes", request);
   }

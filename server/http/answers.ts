@@ -4,6 +4,7 @@ import type { ImageVersion } from "../model/image.ts";
 import type { Inherited } from "../model/inherited.ts";
 import { optionNameAndText } from "../dhcp/option-text.ts";
 import type {
+  BriefNodeAnswer,
   DiscoveredAnswerMachine,
   EventAnswer,
   GroupAnswer,
@@ -56,6 +57,21 @@ export function nodeAnswer(
     machineId: node.machineId,
     addedAtMs: node.addedAtMs,
   };
+}
+
+export function briefNodeAnswer(node: NodeAnswer): BriefNodeAnswer {
+  const { name, macs, ip, groups, effectiveImage, phase, lastHeartbeatMs, hardware } = node;
+  const brief: BriefNodeAnswer = { name, macs, ip, groups, effectiveImage, phase };
+  if (lastHeartbeatMs !== undefined) brief.lastHeartbeatMs = lastHeartbeatMs;
+  if (hardware !== undefined) {
+    const { cpu, memoryBytes, nics } = hardware;
+    brief.hardware = {
+      cpu: { model: cpu.model, threads: cpu.threads },
+      memoryBytes,
+      nics: nics.map((nic) => ({ name: nic.name, linkUp: nic.linkUp })),
+    };
+  }
+  return brief;
 }
 
 export function groupAnswer({ options, ...group }: Group): GroupAnswer {

@@ -23,7 +23,7 @@ import {
   setGroupSchema,
   setNodesSchema,
 } from "./api-schemas.ts";
-import { groupAnswer } from "./answers.ts";
+import { briefNodeAnswer, groupAnswer } from "./answers.ts";
 import { checked } from "./checked.ts";
 import { type EventSource, streamEvents } from "./event-stream.ts";
 import { streamList } from "./list-answer.ts";
@@ -66,7 +66,14 @@ function readingRoutes(parts: ApiParts): Router {
   router.get("/nodes", async (request, response) => {
     const range = queryText(request, "range");
     const nodes = range === undefined ? parts.directory.nodes() : nodesOfRange(range, parts.directory);
-    await streamList(response, "nodes", nodes, parts.nodeAnswers);
+    const brief = async (some: readonly ClusterNode[]) =>
+      (await parts.nodeAnswers(some)).map(briefNodeAnswer);
+    await streamList(
+      response,
+      "nodes",
+      nodes,
+      queryText(request, "brief") === "1" ? brief : parts.nodeAnswers,
+    );
   });
   router.get(
     "/groups",

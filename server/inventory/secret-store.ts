@@ -1,11 +1,15 @@
 import type { NodeSecret } from "../model/node-secret.ts";
 import type { Database } from "./database.ts";
 import { insertInto, onConflict, type SqlValue } from "./statements.ts";
+import type { Tables } from "./tables.ts";
 
 // Of a node that is still there.
 const secretColumns = ["boot_nonce", "spent_on", "credential_digest"] as const;
 const saveSecret = `insert into node_secrets (node_id, ${secretColumns.join(", ")}) select id, ?, ?, ? from nodes where id = ? ${onConflict("node_id", secretColumns)}`;
 const keepSetting = `${insertInto("settings", ["key", "value"])} on conflict (key) do nothing`;
+
+/** Rows read at once: all of them together would take more memory than the secrets do. */
+const rowsAtOnce = 5000;
 
 /** Boot tokens and credentials in the database. */
 export class SecretStore {
@@ -16,13 +20,19 @@ export class SecretStore {
   }
 
   async load(): Promise<NodeSecret[]> {
-    const rows = await this.#database.db.selectFrom("node_secrets").selectAll().execute();
-    return rows.map((row) => ({
-      nodeId: row.node_id,
-      bootNonce: row.boot_nonce,
-      ...(row.spent_on === null ? {} : { spentOn: row.spent_on }),
-      ...(row.credential_digest === null ? {} : { credentialDigest: row.credential_digest }),
-    }));
+    const secrets: NodeSecret[] = [];
+    for (let last = 0; ;) {
+      const rows = await this.#database.db
+        .selectFrom("node_secrets")
+        .selectAll()
+        .where("node_id", ">", last)
+        .orderBy("node_id")
+        .limit(rowsAtOnce)
+        .execute();
+      for (const row of rows) secrets.push(secretFromRow(row));
+      if (rows.length < rowsAtOnce) return secrets;
+      last = rows.at(-1)?.node_id ?? last;
+    }
   }
 
   /** One commit. A node that has been removed since is passed over: its secrets went with it. */
@@ -44,4 +54,13 @@ export class SecretStore {
 
 function secretRow({ nodeId, bootNonce, spentOn, credentialDigest }: NodeSecret): SqlValue[] {
   return [bootNonce, spentOn ?? null, credentialDigest ?? null, nodeId];
+}
+
+function secretFromRow(row: Tables["node_secrets"]): NodeSecret {
+  return {
+    nodeId: row.node_id,
+    bootNonce: row.boot_nonce,
+    ...(row.spent_on === null ? {} : { spentOn: row.spent_on }),
+    ...(row.credential_digest === null ? {} : { credentialDigest: row.credential_digest }),
+  };
 }

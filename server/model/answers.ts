@@ -12,6 +12,7 @@ import type { Phase } from "./phase.ts";
  *
  *     GET    /api/status                                   StatusAnswer
  *     GET    /api/nodes?range=RANGE                        NodesAnswer
+ *     GET    /api/nodes?range=RANGE&brief=1                BriefNodesAnswer
  *     POST   /api/nodes            AddNodesRequest         ChangeAnswer
  *     PATCH  /api/nodes            SetNodesRequest         ChangeAnswer
  *     DELETE /api/nodes            RemoveNodesRequest      ChangeAnswer
@@ -41,6 +42,7 @@ export type ProblemAnswer = {
 export type SnapshotAnswer = { file: string };
 
 export type NodesAnswer = { nodes: readonly NodeAnswer[] };
+export type BriefNodesAnswer = { nodes: readonly BriefNodeAnswer[] };
 export type GroupsAnswer = { groups: readonly GroupAnswer[] };
 export type LeasesAnswer = { leases: readonly LeaseAnswer[] };
 export type DiscoveredAnswer = { machines: readonly DiscoveredAnswerMachine[] };
@@ -86,6 +88,18 @@ export type NodeAnswer = {
   sshHostKey: string;
   machineId: string;
   addedAtMs: number;
+};
+
+/** What lists show: of 100,000 nodes all there is to know is 200 MB. */
+export type BriefNodeAnswer = Pick<
+  NodeAnswer,
+  "name" | "macs" | "ip" | "groups" | "effectiveImage" | "phase" | "lastHeartbeatMs"
+> & {
+  hardware?: {
+    cpu: Pick<Hardware["cpu"], "model" | "threads">;
+    memoryBytes: number;
+    nics: readonly Pick<Hardware["nics"][number], "name" | "linkUp">[];
+  };
 };
 
 /** Values of flags, as text: the head checks them all and reports every fault at once. */

@@ -34,7 +34,7 @@ async function printWords(run: Run): Promise<void> {
     if (!(await headListens(socket))) return;
     const head = new HeadClient(socket, run.surroundings.interrupt());
     const [{ nodes }, { groups }, { images }] = await Promise.all([
-      head.nodes(),
+      head.briefNodes(),
       head.groups(),
       head.images(),
     ]);

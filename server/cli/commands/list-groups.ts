@@ -19,7 +19,7 @@ export function addListGroups(program: Command, surroundings: Surroundings): voi
   act(command, text, "reads", surroundings, async (run) => {
     const { answer, nodes } = await run.head(async (head) => ({
       answer: await head.groups(),
-      nodes: run.options.json === true ? [] : (await head.nodes()).nodes,
+      nodes: run.options.json === true ? [] : (await head.briefNodes()).nodes,
     }));
     if (run.options.json === true) {
       run.json(answer);

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { NodeAnswer } from "../../model/answers.ts";
+import type { BriefNodeAnswer } from "../../model/answers.ts";
 import { act, type CommandText, define } from "../define.ts";
 import { formatAge, formatBytes } from "../format.ts";
 import { phaseStyle } from "../phase-style.ts";
@@ -32,9 +32,9 @@ export function addListNodes(program: Command, surroundings: Surroundings): void
   act<{ group?: string }>(command, text, "reads", surroundings, async (run, range) => {
     const { group } = run.options;
     const wanted = group === undefined ? range : range === undefined ? `@${group}` : inGroup(range, group);
-    const answer = await run.head((head) => head.nodes(wanted));
-    if (run.options.json === true) run.json(answer);
-    else if (answer.nodes.length > 0) {
+    if (run.options.json === true) return run.json(await run.head((head) => head.nodes(wanted)));
+    const answer = await run.head((head) => head.briefNodes(wanted));
+    if (answer.nodes.length > 0) {
       run.terminal.out(renderTable(nodeColumns(Date.now()), answer.nodes, run.terminal));
     } else if (wanted === undefined) {
       run.terminal.err("no nodes yet; try: provision add-node n001 --from-discovered");
@@ -47,7 +47,7 @@ function inGroup(range: string, group: string): string {
   return `${range},!all!@${group}`;
 }
 
-function nodeColumns(nowMs: number): readonly Column<NodeAnswer>[] {
+function nodeColumns(nowMs: number): readonly Column<BriefNodeAnswer>[] {
   return [
     { title: "NAME", value: (node) => node.name },
     { title: "PHASE", value: (node) => node.phase, style: (node) => phaseStyle(node.phase) },
@@ -70,10 +70,10 @@ function nodeColumns(nowMs: number): readonly Column<NodeAnswer>[] {
   ];
 }
 
-function cpuOf({ hardware }: NodeAnswer): string {
+function cpuOf({ hardware }: BriefNodeAnswer): string {
   return hardware === undefined ? "-" : `${hardware.cpu.threads} × ${hardware.cpu.model}`;
 }
 
-function nicsOf({ hardware }: NodeAnswer): string {
+function nicsOf({ hardware }: BriefNodeAnswer): string {
   return hardware?.nics.map((nic) => nic.name + (nic.linkUp ? "" : "-")).join(",") || "-";
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { briefNodeAnswer } from "../../../server/http/answers.ts";
 import { fakeHead, provision } from "./fake-head.ts";
 import { event, image, lease, newNode, render, status, upNode, why } from "./fixtures.ts";
 
@@ -17,6 +18,7 @@ const machines = {
 };
 const answers = {
   "GET /api/nodes": nodes,
+  "GET /api/nodes?brief=1": { nodes: nodes.nodes.map(briefNodeAnswer) },
   "GET /api/groups": {
     groups: [
       {
@@ -162,9 +164,9 @@ describe("reading commands", { concurrency: 2 }, () => {
     assert.deepEqual(
       head.requests.map(({ url }) => decodeURIComponent(url)),
       [
-        "/api/nodes?range=n[1-2],!n2",
-        "/api/nodes?range=@compute",
-        "/api/nodes?range=n[1-2],!all!@compute",
+        "/api/nodes?range=n[1-2],!n2&brief=1",
+        "/api/nodes?range=@compute&brief=1",
+        "/api/nodes?range=n[1-2],!all!@compute&brief=1",
         "/api/events?range=n1&limit=7",
       ],
     );

@@ -50,6 +50,29 @@ function bare<T extends object>(value: T): Bare<T> {
 
 const few = { numRuns: 25 };
 
+test("more leases than are read at once, each of them once", async (t) => {
+  const leases: Lease[] = Array.from({ length: 10_001 }, (_, index) => ({
+    ip: `10.${index >> 8}.${index & 255}.1` as Ipv4,
+    client: `mac:${index}`,
+    mac: "52:54:00:00:00:01" as Mac,
+    state: "bound",
+    startedAtMs: 1,
+    expiresAtMs: index,
+  }));
+  await reopened(
+    t,
+    (database) => new LeaseStore(database),
+    (store) => store.saveLeases(leases),
+    async (store) => {
+      const loaded = await store.loadLeases();
+      assert.deepEqual(
+        loaded.sort((one, other) => one.expiresAtMs - other.expiresAtMs),
+        leases,
+      );
+    },
+  );
+});
+
 test("leases", async (t) => {
   const lease = fc.record({
     ip,
