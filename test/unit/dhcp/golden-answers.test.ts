@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { decode } from "../../../server/dhcp/decode.ts";
 import { bootRequest } from "../../../server/dhcp/packet.ts";
 import { printPacket } from "../../../server/dhcp/print.ts";
-import { Scene, brief, goldenPacket, ip, ownNetwork } from "../../support/dhcp-scene.ts";
+import { Scene, brief, goldenPacket, ip, networkOf, ownNetwork } from "../../support/dhcp-scene.ts";
 import { type ProxyOutcome, ProxyScene } from "../../support/proxy-scene.ts";
 
 /**
@@ -15,9 +15,14 @@ import { type ProxyOutcome, ProxyScene } from "../../support/proxy-scene.ts";
 const goldenFolder = new URL("golden/", import.meta.url);
 const raspberryPiDirectory = "/srv/pi";
 
+/** Where the relayed ones come from: dhcrelay, with option 82. */
+const far = networkOf("10.78.0.0/24", "far", {
+  pools: [{ from: ip("10.78.0.100"), to: ip("10.78.0.120") }],
+});
+
 function answersTo(bytes: Uint8Array): string {
   const pools = [{ from: ip("10.77.0.80"), to: ip("10.77.0.199") }];
-  const scene = new Scene({ raspberryPiDirectory, networks: [{ ...ownNetwork, pools }] });
+  const scene = new Scene({ raspberryPiDirectory, networks: [{ ...ownNetwork, pools }, far] });
   const served = scene.send(bytes);
   const server = `server: ${brief(served)}\n${served.wire === undefined ? "" : printPacket(served.wire)}`;
   const beside = new ProxyScene({ raspberryPiDirectory });
@@ -45,8 +50,19 @@ for (const name of requests) {
 
 test("the kept packets are of every kind of client", () => {
   const kinds = new Set(requests.map((name) => name.replace(/-(?:discover|request)$/, "")));
+  const relayed = ["relayed-edk2-x64-pxe", "relayed-ipxe-bios"];
   const firmware = ["edk2-x64-pxe", "edk2-x64-http", "ipxe-bios", "ipxe-efi", "raspberry-pi-5"];
-  for (const kind of [...firmware, "networkd", "dhclient", "udhcpc", "dhcpcd", "klibc-bootp"]) {
+  for (const kind of [
+    ...firmware,
+    ...relayed,
+    "grub-efi",
+    "windows-10",
+    "networkd",
+    "dhclient",
+    "udhcpc",
+    "dhcpcd",
+    "klibc-bootp",
+  ]) {
     assert.ok(kinds.has(kind), kind);
   }
 });
