@@ -101,6 +101,19 @@ for (const name of ["ipxe-bios-discover", "ipxe-efi-discover"]) {
   });
 }
 
+test("each node is offered the loader that is its own, on both ports", () => {
+  const own = nodeOf("n1", "10.77.0.5", [any.mac]);
+  const scene = new ProxyScene({ loaderFor: (node) => (node === own ? "shim" : "grub") });
+  const offered = (mac: string): (string | undefined)[] => [
+    scene.send(ask("DISCOVER", { ...uefi, mac })).wire?.file,
+    scene.ask(ask("REQUEST", { ...uefi, mac })).wire?.file,
+  ];
+  scene.nodes.push(own);
+  const file = "boot/52-54-00-00-00-0a/loader/shimx64.efi";
+  assert.deepEqual(offered(any.mac), [file, file]);
+  assert.match(offered("52:54:00:00:00:0b").join(" "), /^\S+grubnetx64\.efi \S+grubnetx64\.efi$/);
+});
+
 test("an iPXE without HTTP is given a loader that has it", () => {
   const options = [optionOf(option.userClass, ["iPXE"]), optionOf(option.architectures, [0])];
   const offer = new ProxyScene().send(ask("DISCOVER", { ...any, options }));

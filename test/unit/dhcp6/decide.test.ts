@@ -36,6 +36,14 @@ const ask = (type: Message6["type"], ip: string): Message6 =>
     association(1, [ipv6ToBytes(ip as Ipv6)]),
   ]);
 
+test("each node is told of the loader that is its own", () => {
+  const scene = new Scene6({ loaderFor: (node) => (node === undefined ? "ipxe" : "grub") });
+  const url = (): string => bootUrl(scene.send(solicit(...firmware("HTTP", 16)))) ?? "";
+  assert.match(url(), /\/loader\/snponly\.efi$/);
+  scene.nodes.push(nodeOf("n001", "10.77.0.11", [clientMac]));
+  assert.match(url(), /\/loader\/grubhttpx64\.efi$/);
+});
+
 test("a machine joins, renews, rebinds and leaves, with one address all along", () => {
   const scene = known();
   const address = granted(scene.send(solicit()));
