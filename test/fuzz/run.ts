@@ -15,14 +15,14 @@ export type FuzzRunOptions = {
   onProgress?: (progress: FuzzProgress) => void;
 };
 
-/** `hang`: one input took longer than `patienceMs`; `growth`: memory that is not given back. */
+/** `hang`: one input took `patienceMs` of processor time; `growth`: memory that is not given back. */
 export type FuzzFault = { kind: "defect" | "hang" | "growth"; text: string; bytes?: Uint8Array };
 
 export type FuzzOutcome = FuzzProgress & { growthBytes: number; found: number; fault?: FuzzFault };
 
 /** The longest input of any target. */
 const longestInput = 64 * 1024;
-/** No decoder of ours takes a millisecond; a machine under load may stall a thread for long. */
+/** Of processor time: no decoder of ours takes a millisecond, but a run at idle priority may get none for minutes. */
 const patienceMs = 10_000;
 /** Code that V8 compiles late, coverage that is newly recorded: seen to settle below 4 MB. */
 const growthLimitBytes = 16 * 1024 * 1024;
@@ -45,7 +45,13 @@ export async function runFuzz(options: FuzzRunOptions): Promise<FuzzOutcome> {
   let watchdog: NodeJS.Timeout | undefined;
   const watch = (): void => {
     clearTimeout(watchdog);
-    watchdog = setTimeout(() => end(hangOf(current)), patienceMs);
+    const before = processorMs();
+    const look = (): void => {
+      const used = processorMs() - before;
+      if (used >= patienceMs) end(hangOf(current));
+      else watchdog = setTimeout(look, patienceMs - used);
+    };
+    watchdog = setTimeout(look, patienceMs);
   };
   watch();
   worker.on("message", (message: FuzzMessage) => {
@@ -91,6 +97,12 @@ export function keep(directory: string, bytes: Uint8Array): string {
   const file = join(directory, inputName(bytes));
   writeFileSync(file, bytes);
   return file;
+}
+
+/** Used by all threads of this process so far. */
+function processorMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
 }
 
 function hangOf(current: SharedArrayBuffer): FuzzFault {
