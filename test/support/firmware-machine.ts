@@ -10,6 +10,8 @@ import type { Rack, RackHost } from "./netns.ts";
 /** One QEMU machine, whose card is plugged into a bridge of a rack. */
 export type FirmwareMachine = {
   mac: string;
+  /** SMBIOS UUID; without one it has none. */
+  uuid?: string;
   /**
    * UEFI by its own PXE client, the same with Secure Boot and Microsoft's keys, by HTTP with its PXE switched off, or BIOS with a
    * card whose ROM is a plain PXE client.
@@ -51,6 +53,7 @@ export async function startFirmwareMachine(
   const words = [
     "-accel tcg,tb-size=96 -display none -vga none -nodefaults",
     `-m ${memoryMebibytes}`,
+    ...(machine.uuid === undefined ? [] : [`-uuid ${machine.uuid}`]),
     `-netdev tap,id=net0,ifname=${tap},script=no,downscript=no`,
     `-serial file:${join(directory, "console.log")}`,
     ...(machine.boots === "bios" ? biosWords(mac, directory) : uefiWords(mac, machine.boots, directory)),
