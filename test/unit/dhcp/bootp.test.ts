@@ -110,6 +110,12 @@ test("in the room of 1985 the most urgent goes first; what is set and finds no r
   );
 });
 
+test("what would have to go in pieces is left out, whatever the room: no client of BOOTP joins them", () => {
+  const outcome = sceneWithNode(set([224, Buffer.alloc(256)])).send(roomyRequest(anna));
+  assert.ok(outcome.kind === "reply");
+  assert.deepEqual([...outcome.packet.options.keys()], [1, 3, 12, 6, 15]);
+});
+
 test("never longer than the vendor field that the client shows, nor than 312 bytes; a relay's own option is no room", () => {
   const value = fc.tuple(fc.integer({ min: 128, max: 254 }), fc.uint8Array({ maxLength: 300 }));
   fc.assert(

@@ -107,6 +107,8 @@ async function settled(): Promise<void> {
 }
 
 type Bench = {
+  /** The sockets, in the order of opening. */
+  opened: string[];
   server: DhcpServer;
   wire: Wire;
   store: SlowStore;
@@ -132,6 +134,7 @@ async function bench(
   store.loaded = changes.loaded ?? [];
   const events: BootEvent[] = [];
   const errors: string[] = [];
+  const opened: string[] = [];
   const nodes: ClusterNode[] = [];
   const time = { nowMs: 0 };
   const { urls, ...site } = siteOf();
@@ -162,17 +165,19 @@ async function bench(
       return changes.probe ?? assert.fail("nobody is asked");
     },
     openLink: (device, from) => {
+      opened.push("link");
       assert.deepEqual([device, from], ["rack0", { address: 0x0a4d0001, port: ports.dhcp }]);
       if (changes.linkFails !== undefined) throw new Error(changes.linkFails);
       return changes.link ?? assert.fail("there is to be no packet socket");
     },
     openPort: async (place, handlers) => {
+      opened.push("port");
       assert.deepEqual(place, { device: "rack0", address: "0.0.0.0", port: ports.dhcp });
       return await Promise.resolve(wire.open(handlers));
     },
   });
   await server.start();
-  return { server, wire, store, events, errors, nodes, time };
+  return { opened, server, wire, store, events, errors, nodes, time };
 }
 
 function types(wire: Wire): (string | undefined)[] {
@@ -240,6 +245,17 @@ test("by broadcast: who asks for it, and whoever cannot be reached at its hardwa
       ["255.255.255.255", 68],
     ],
   );
+});
+
+test("by broadcast to all, where that is set: there is no packet socket then", async () => {
+  const { wire, opened } = await bench();
+  wire.receive(ask("DISCOVER", anna));
+  await settled();
+  assert.deepEqual(
+    wire.sent.map(({ address }) => address),
+    ["255.255.255.255"],
+  );
+  assert.deepEqual(opened, ["port"]);
 });
 
 test("without the right to packet sockets, all are answered by broadcast, and that is said once", async () => {

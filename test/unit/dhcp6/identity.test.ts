@@ -115,6 +115,11 @@ test("by the switch port: a relay's interface id, with its remote id or the addr
   const router = { link: "fd77::fe", options: [interfaceId("vlan3")] };
   assert.equal(through({ link: "::", options: [interfaceId("ge-0/0/7"), remoteId("sw1")] }, router), 1);
   assert.equal(through({ link: "::", options: [] }, { link: "fd77::fe", options: [interfaceId("eth7")] }), 2);
+  // The address beside a name is that of the relay that gave it, not of one nearer to the client.
+  assert.equal(
+    through({ link: "fd77::ab", options: [] }, { link: "fd77::fe", options: [interfaceId("eth7")] }),
+    2,
+  );
   assert.equal(through({ link: "fd77::fe", options: [] }), undefined);
   assert.equal(through({ link: "fd77::fe", options: [interfaceId("")] }), undefined);
 });
