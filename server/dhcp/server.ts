@@ -274,6 +274,7 @@ class Server {
     let { address } = to;
     if (to.mac !== undefined) {
       if (this.#link?.send(bytes, { mac: to.mac, address: ipv4ToNumber(address), port }) === true) return;
+      if (this.#link !== undefined) this.#counters.add("unicast-failed");
       address = everybody;
     }
     this.#port.send(bytes, ipv4ToNumber(address), port);

@@ -232,7 +232,7 @@ test("without the broadcast flag, OFFER and ACK go to the new address at the har
 
 test("by broadcast: who asks for it, and whoever cannot be reached at its hardware address", async () => {
   const link = new FakeLink();
-  const { wire } = await bench({ link });
+  const { wire, server } = await bench({ link });
   wire.receive(ask("DISCOVER", { ...anna, flags: 0x8000 }));
   link.works = false;
   wire.receive(ask("DISCOVER", bert));
@@ -245,6 +245,7 @@ test("by broadcast: who asks for it, and whoever cannot be reached at its hardwa
       ["255.255.255.255", 68],
     ],
   );
+  assert.equal(server.counters()["unicast-failed"], 1);
 });
 
 test("by broadcast to all, where that is set: there is no packet socket then", async () => {
