@@ -1,5 +1,5 @@
 import { planBoot } from "./boot/boot-plan.ts";
-import { grubDirectories, type LoaderKind, loaderKinds } from "./model/arch.ts";
+import { debianLoaderDirectories, type LoaderKind, loaderKinds } from "./model/arch.ts";
 import { type Asker, ipxeAsker } from "./boot/boot-script.ts";
 import { diskFaults } from "./boot/head-faults.ts";
 import type { OpenCore, Running } from "./core.ts";
@@ -108,7 +108,7 @@ export async function why(core: OpenCore, running: Running | undefined, subject:
         ? []
         : diskFaults(
             core.desk.planOf(node),
-            [core.config.loaderDirectory, ...grubDirectories],
+            [core.config.loaderDirectory, ...debianLoaderDirectories],
             core.loaderFor(node),
           )),
     ],
@@ -120,7 +120,18 @@ export async function why(core: OpenCore, running: Running | undefined, subject:
 
 /** As whom a node's loader asks when it came by TFTP, as most do. */
 function askerOf(kind: LoaderKind): Asker {
-  return kind === "ipxe" ? ipxeAsker : { dialect: "grub", via: "tftp" };
+  switch (kind) {
+    case "ipxe": {
+      return ipxeAsker;
+    }
+    case "grub":
+    case "shim": {
+      return { dialect: "grub", via: "tftp" };
+    }
+    case "pxelinux": {
+      return { dialect: "pxelinux", via: "http" };
+    }
+  }
 }
 
 /** Exactly what a node would be given. @throws AppError for an unknown one */

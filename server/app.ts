@@ -14,7 +14,7 @@ import { messageOf } from "./lib/errors.ts";
 import type { Log } from "./lib/log.ts";
 import type { HeadFault } from "./model/head-fault.ts";
 import { createNfsServer, type NfsServer } from "./nfs/server.ts";
-import { grubDirectories, placesOfLoader } from "./model/arch.ts";
+import { debianLoaderDirectories, placesOfLoader } from "./model/arch.ts";
 import type { ClusterNode } from "./model/node.ts";
 import { flatCounters, type Part, Parts } from "./parts.ts";
 import { overlayArchive } from "./nodeconfig/overlay.ts";
@@ -57,7 +57,7 @@ export async function createHead(
     clock,
   });
   const made = join(config.stateDirectory, "loaders");
-  const loaderPlaces = [config.loaderDirectory, made, ...grubDirectories];
+  const loaderPlaces = [config.loaderDirectory, made, ...debianLoaderDirectories];
   const tftpPlaces = [...loaderPlaces, config.raspberryPiDirectory ?? []].flat();
   const overlay = async (node: ClusterNode, token: string): Promise<Uint8Array> =>
     overlayArchive(await core.overlay(node, token));

@@ -106,7 +106,11 @@ async function compose(config: Config, database: Database, log: Log): Promise<Co
     credentials,
     urls,
     clock,
-    templates: { ipxe: templatesOf("ipxe"), grub: templatesOf("grub") },
+    templates: {
+      ipxe: templatesOf("ipxe"),
+      grub: templatesOf("grub"),
+      pxelinux: templatesOf("pxelinux"),
+    },
     record: tracker.record,
     admission: new Admission({ ...defaultTurnLimits, machines: config.boot.concurrent }),
     elapsedMs: () => performance.now(),

@@ -3,10 +3,10 @@ import { hyphenated } from "../lib/mac.ts";
 import type { BootIdentity } from "../model/boot-identity.ts";
 import type { ImageVersion } from "../model/image.ts";
 import type { ClusterNode } from "../model/node.ts";
-import type { BootFile, BootUrls, Via } from "./boot-urls.ts";
+import type { BootFile, BootOf, BootUrls, Via } from "./boot-urls.ts";
 
 /** Loaders that take a script of ours: what each calls it, and where its templates lie (templates/DIALECT). */
-export const dialects = ["ipxe", "grub"] as const;
+export const dialects = ["ipxe", "grub", "pxelinux"] as const;
 
 export type Dialect = (typeof dialects)[number];
 
@@ -32,6 +32,29 @@ export type ScriptAnswer =
 /** How long a machine that waits sleeps between two questions. */
 const waitSeconds = 5;
 
+function fileUrl(
+  { dialect, via }: Asker,
+  urls: BootUrls,
+  machine: BootIdentity,
+  boot: BootOf,
+  file: BootFile,
+): string {
+  switch (dialect) {
+    case "ipxe": {
+      return urls.file(machine, boot, file);
+    }
+    case "grub": {
+      return urls.grubFile(via, machine, boot, file);
+    }
+    case "pxelinux": {
+      return via === "http" ? urls.file(machine, boot, file) : urls.tftpFile(machine, boot, file);
+    }
+    default: {
+      return assertNever(dialect);
+    }
+  }
+}
+
 /** The variables of an answer's script; its template is `KIND.DIALECT`. */
 export function scriptView(answer: ScriptAnswer, { dialect, via }: Asker, urls: BootUrls): object {
   const always = {
@@ -39,13 +62,14 @@ export function scriptView(answer: ScriptAnswer, { dialect, via }: Asker, urls: 
     scriptUrl: urls.script(answer.machine),
     mac: answer.machine.mac,
     seconds: waitSeconds,
+    // PXELINUX goes on with another configuration where others have loops.
+    againUrl: urls.pxelinuxConfig(via, answer.machine),
   };
   switch (answer.kind) {
     case "boot": {
       const { machine, nonce, node, image } = answer;
       const boot = { nonce, image };
-      const url = (file: BootFile): string =>
-        dialect === "grub" ? urls.grubFile(via, machine, boot, file) : urls.file(machine, boot, file);
+      const url = (file: BootFile): string => fileUrl({ dialect, via }, urls, machine, boot, file);
       // PXELINUX's way to tell the initrd which of the machine's ports booted it.
       const words = [...answer.arguments, `BOOTIF=01-${hyphenated(machine.mac)}`];
       return {

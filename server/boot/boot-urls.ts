@@ -23,6 +23,10 @@ export type BootUrls = {
   grubFile: (via: Via, machine: BootIdentity, boot: BootOf, file: BootFile) => string;
   /** `machine` undefined: for a port that GRUB knows. */
   grubScript: (via: Via, machine: BootIdentity | undefined) => string;
+  /** By TFTP, as a URL. */
+  tftpFile: (machine: BootIdentity, boot: BootOf, file: BootFile) => string;
+  /** A configuration for PXELINUX, always by TFTP; `via`: how it is to fetch the files that are named there. */
+  pxelinuxConfig: (via: Via, machine: BootIdentity) => string;
   /** For UEFI HTTP Boot. */
   loader: (machine: BootIdentity, file: string) => string;
   /** The same, as a path for TFTP. */
@@ -45,6 +49,9 @@ export function bootUrls(address: string, port: number): BootUrls {
     grubScript: (via, machine) =>
       `${device(via)}/${machine === undefined ? "boot/${net_default_mac}" : own(machine)}/script.grub`,
     grubFile: (via, machine, boot, file) => `${device(via)}/${own(machine)}/${fileSegments(boot, file)}`,
+    tftpFile: (machine, boot, file) => `tftp://${host}/${own(machine)}/${fileSegments(boot, file)}`,
+    pxelinuxConfig: (via, machine) =>
+      `tftp://${host}/${own(machine)}/${via === "http" ? "loader/" : ""}pxelinux.cfg/again`,
     loader: (machine, file) => `${base}/${own(machine)}/loader/${file}`,
     loaderPath: (machine, file) => `${own(machine)}/loader/${file}`,
     tftpLoader: (machine, file) => `tftp://${host}/${own(machine)}/loader/${file}`,
@@ -110,4 +117,23 @@ export function readGrubConfig(path: string): { machine: BootIdentity | undefine
   const machine = readIdentity(besideLoader.exec(path)?.groups?.["machine"] ?? "");
   const mac = parseMac(match["port"] ?? "");
   return { machine: machine ?? (mac === undefined ? undefined : { mac }) };
+}
+
+const pxelinuxConfig = /(?:^|\/)pxelinux\.cfg\/(?<name>[^/]+)$/;
+const ownPxelinux = /^\/*boot\/(?<machine>[^/]{12,81})\/(?<ours>loader\/)?pxelinux\.cfg\//;
+const pxelinuxPort = /^01-(?<port>[0-9a-f]{2}(?:-[0-9a-f]{2}){5})$/i;
+
+/**
+ * Reads the path of a PXELINUX's configuration; undefined for any other path, and for names that say nothing of a port
+ * (it then asks for the next: UUID, `01-MAC`, the address in hexadecimal with ever fewer digits, `default`). Beside the
+ * loader that DHCP named, the path says whose it is whatever the name, and the loader is the one with HTTP.
+ */
+export function readPxelinuxConfig(path: string): { machine: BootIdentity; via: Via } | undefined {
+  const name = pxelinuxConfig.exec(path)?.groups?.["name"];
+  if (name === undefined) return undefined;
+  const own = ownPxelinux.exec(path)?.groups;
+  const via = own?.["ours"] === undefined ? "tftp" : "http";
+  const mac = parseMac(pxelinuxPort.exec(name)?.groups?.["port"] ?? "");
+  const machine = readIdentity(own?.["machine"] ?? "") ?? (mac === undefined ? undefined : { mac });
+  return machine === undefined ? undefined : { machine, via };
 }

@@ -1,15 +1,22 @@
 import { accessSync, constants } from "node:fs";
 import { join } from "node:path";
 import { errnoOf } from "../lib/errors.ts";
-import { grub, type LoaderKind, placesOfLoader, shim } from "../model/arch.ts";
+import { grub, type LoaderKind, placesOfLoader, pxelinux, shim } from "../model/arch.ts";
 import type { HeadFault } from "../model/head-fault.ts";
 import type { BootPlan } from "./boot-plan.ts";
 
 const bios = { file: "undionly.kpxe", debianPackage: "ipxe" };
-const uefi: Readonly<Record<LoaderKind, readonly { file: string; debianPackage: string }[]>> = {
-  ipxe: [{ file: "snponly.efi", debianPackage: "ipxe" }],
-  grub: [{ file: grub.x64, debianPackage: "grub-efi-amd64-bin" }],
+const uefi = { file: "snponly.efi", debianPackage: "ipxe" };
+const files: Readonly<Record<LoaderKind, readonly { file: string; debianPackage: string }[]>> = {
+  ipxe: [bios, uefi],
+  grub: [bios, { file: grub.x64, debianPackage: "grub-efi-amd64-bin" }],
+  pxelinux: [
+    { file: pxelinux.bios, debianPackage: "pxelinux" },
+    { file: pxelinux.module, debianPackage: "syslinux-common" },
+    uefi,
+  ],
   shim: [
+    bios,
     { file: shim.x64, debianPackage: "shim-signed" },
     { file: shim.x64Grub, debianPackage: "grub-efi-amd64-signed" },
   ],
@@ -45,7 +52,7 @@ export function diskFaults(plan: BootPlan, loaderPlaces: readonly string[], load
       message: `the root file system ${image.root} ${rootProblem}`,
       fix: rebuild,
     });
-  for (const { file, debianPackage } of [bios, ...uefi[loader]]) {
+  for (const { file, debianPackage } of files[loader]) {
     const paths = placesOfLoader(file, loaderPlaces).map((place) => join(place.directory, place.file));
     const problems = paths.map(unreadable);
     if (problems.includes(undefined)) continue;

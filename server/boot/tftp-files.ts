@@ -7,8 +7,9 @@ import type { Directory } from "../model/directory.ts";
 import type { ImageCatalog, ImageVersion } from "../model/image.ts";
 import type { ClusterNode } from "../model/node.ts";
 import type { BootDesk } from "./boot-desk.ts";
+import type { Asker } from "./boot-script.ts";
 import { bootOf, imageOf, overlayOf } from "./boot-of.ts";
-import { type BootFile, type OwnPath, readGrubConfig, readOwnPath } from "./boot-urls.ts";
+import { type BootFile, type OwnPath, readGrubConfig, readOwnPath, readPxelinuxConfig } from "./boot-urls.ts";
 import type { Credentials } from "./credentials.ts";
 
 export type TftpFilesParts<File> = {
@@ -56,6 +57,11 @@ class Files<File> {
   async open(path: string): Promise<File | undefined> {
     const grub = readGrubConfig(path);
     if (grub !== undefined) return this.#fromText(this.#parts.desk.grubConfig(grub.machine, "tftp"));
+    const pxelinux = readPxelinuxConfig(path);
+    if (pxelinux !== undefined) {
+      const asker: Asker = { dialect: "pxelinux", via: pxelinux.via };
+      return this.#fromText(this.#parts.desk.beginBoot(pxelinux.machine, asker));
+    }
     const own = readOwnPath(path);
     return own === undefined ? await this.#parts.openLoader(path) : await this.#openOwn(own);
   }

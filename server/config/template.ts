@@ -158,7 +158,7 @@ function entriesOf(values: ConfigValues): Entry[] {
       value: values.loader,
       fallback: "ipxe",
       comment:
-        "What UEFI machines start: ipxe, grub (Debian's grub-efi-amd64-bin), or shim for Secure Boot (shim-signed and\ngrub-efi-amd64-signed). BIOS machines start iPXE.",
+        "What UEFI machines start: ipxe, grub (Debian's grub-efi-amd64-bin), or shim for Secure Boot (shim-signed and\ngrub-efi-amd64-signed). BIOS machines start ipxe, or pxelinux (pxelinux and syslinux-common).",
     },
     {
       key: "loaderDirectory",

@@ -1,5 +1,5 @@
 import type { Config } from "../config/config.ts";
-import { grub, grubDirectories, placesOfLoader, shim } from "../model/arch.ts";
+import { debianLoaderDirectories, grub, placesOfLoader, pxelinux, shim } from "../model/arch.ts";
 import { type MachineNetwork, machineFaults } from "../config/machine.ts";
 import { type AppError, messageOf } from "../lib/errors.ts";
 import type { StatusAnswer } from "../model/answers.ts";
@@ -65,9 +65,21 @@ const loaders = [
 
 /** What a loader besides iPXE takes. */
 const otherLoaders = {
-  grub: { name: "loader GRUB", files: [grub.x64], fix: "apt-get install grub-efi-amd64-bin" },
+  grub: {
+    name: "loader GRUB",
+    firmware: "UEFI x64",
+    files: [grub.x64],
+    fix: "apt-get install grub-efi-amd64-bin",
+  },
+  pxelinux: {
+    name: "loader PXELINUX",
+    firmware: "BIOS",
+    files: Object.values(pxelinux),
+    fix: "apt-get install pxelinux syslinux-common",
+  },
   shim: {
     name: "loader shim",
+    firmware: "UEFI x64",
     files: [shim.x64, shim.x64Grub],
     fix: "apt-get install shim-signed grub-efi-amd64-signed",
   },
@@ -77,14 +89,14 @@ function loaderChecks(config: Config, { fileExists, store }: HeadFacts): readonl
   const kinds = "status" in store ? store.status.loaders : [config.loader];
   const others = kinds.flatMap((kind) => {
     if (kind === "ipxe") return [];
-    const { name, files, fix } = otherLoaders[kind];
-    const directories = [config.loaderDirectory, ...grubDirectories];
+    const { name, firmware, files, fix } = otherLoaders[kind];
+    const directories = [config.loaderDirectory, ...debianLoaderDirectories];
     const missing = files.filter((file) =>
       placesOfLoader(file, directories).every((place) => !fileExists(`${place.directory}/${place.file}`)),
     );
     if (missing.length === 0) return [];
     return [
-      fail(name, `${missing.join(" and ")} is missing: machines with UEFI x64 firmware cannot boot`, fix),
+      fail(name, `${missing.join(" and ")} is missing: machines with ${firmware} firmware cannot boot`, fix),
     ];
   });
   return [...others, ...ipxeChecks(config, fileExists)];

@@ -15,10 +15,15 @@ export type Architecture = {
   grub?: string;
   /** The program that starts a signed GRUB, for firmware that starts nothing unsigned. */
   shim?: string;
+  /** PXELINUX for it. */
+  pxelinux?: string;
 };
 
-/** Which loader machines are given: iPXE, GRUB, or GRUB as Secure Boot demands it, where there is such a one for their firmware. */
-export const loaderKinds = ["ipxe", "grub", "shim"] as const;
+/**
+ * Which loader machines are given: iPXE, GRUB, GRUB as Secure Boot demands it, or PXELINUX, where there is such a one for
+ * their firmware; else iPXE.
+ */
+export const loaderKinds = ["ipxe", "grub", "shim", "pxelinux"] as const;
 
 export type LoaderKind = (typeof loaderKinds)[number];
 
@@ -45,15 +50,20 @@ const signedFiles: Readonly<Record<string, string>> = {
   [shim.x64Grub]: "/usr/lib/grub/x86_64-efi-signed/grubnetx64.efi.signed",
 };
 
-/** Where Debian has its modules. */
+/** PXELINUX with HTTP, and what it asks for beside itself, of Debian's `pxelinux` and `syslinux-common`. */
+export const pxelinux = { bios: "lpxelinux.0", module: "ldlinux.c32" } as const;
+
+/** Where Debian has GRUB's modules. */
 export function grubModuleDirectory(format: "x86_64-efi" | "arm64-efi"): string {
   return `/usr/lib/grub/${format}`;
 }
 
-/** Where Debian has those that are whole. */
-export const grubDirectories = [
+/** Where Debian has those that are whole: GRUB's, PXELINUX and its module. */
+export const debianLoaderDirectories = [
   `${grubModuleDirectory("x86_64-efi")}/monolithic`,
   `${grubModuleDirectory("arm64-efi")}/monolithic`,
+  "/usr/lib/PXELINUX",
+  "/usr/lib/syslinux/modules/bios",
 ] as const;
 
 /** The boot ROM and EEPROM of a Raspberry Pi. It says 0 (BIOS) of itself, not the 41 that was registered for it later. */
@@ -71,7 +81,7 @@ const x64: Architecture = {
 
 // By number, in the registry's order: 0 to 41 are assigned.
 const table: readonly Architecture[] = [
-  { name: "bios", family: "bios", transport: "tftp", loader: loader.bios },
+  { name: "bios", family: "bios", transport: "tftp", loader: loader.bios, pxelinux: pxelinux.bios },
   { name: "pc98", family: "bios", transport: "tftp" },
   { name: "uefi-itanium", family: "uefi", transport: "tftp" },
   { name: "alpha", family: "other", transport: "tftp" },
@@ -129,7 +139,7 @@ export function architectureNamed(name: string): Architecture {
 
 /** Every loader a firmware may be told to fetch. */
 export function loaderFiles(): readonly string[] {
-  return [...Object.values(loader), ...Object.values(grub), ...Object.values(shim)];
+  return [loader, grub, shim, pxelinux].flatMap((files) => Object.values(files));
 }
 
 /** Reads a loader's name; undefined for any other word. */
@@ -154,7 +164,7 @@ export function placesOfLoader(
   ];
 }
 
-/** What this firmware is given. A BIOS gets iPXE in any case: Debian has no GRUB ready made for it. */
+/** What this firmware is given. A BIOS gets iPXE or PXELINUX: Debian has no GRUB ready made for it. */
 export function loaderOf(architecture: Architecture, kind: LoaderKind): string | undefined {
   const { loader: ipxe, grub: unsigned = ipxe, shim: signed = unsigned } = architecture;
   switch (kind) {
@@ -166,6 +176,9 @@ export function loaderOf(architecture: Architecture, kind: LoaderKind): string |
     }
     case "shim": {
       return signed;
+    }
+    case "pxelinux": {
+      return architecture.pxelinux ?? ipxe;
     }
   }
 }

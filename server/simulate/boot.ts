@@ -2,7 +2,7 @@ import { option, readOption } from "../dhcp/option-table.ts";
 import { type DhcpPacket, noAddress } from "../dhcp/packet.ts";
 import { DecodeError } from "../lib/errors.ts";
 import { type Ipv4, parseIpv4 } from "../lib/ipv4.ts";
-import { grub, shim } from "../model/arch.ts";
+import { grub, pxelinux, shim } from "../model/arch.ts";
 import { errorCodes } from "../tftp/packet.ts";
 import { acquire, type Address } from "./dhcp-client.ts";
 import { type DhcpProfile, dhcpProfiles } from "./dhcp-profiles.ts";
@@ -67,9 +67,11 @@ function* loadByTftp(machine: Machine, address: Address, dhcp: DhcpProfile, tftp
 
 /** The loader itself is fetched, whichever it is; what it does then is walked as iPXE does it. */
 function* noteOtherLoader(file: string): Walk {
-  if ([...Object.values(grub), shim.x64].every((name) => !file.endsWith(`/${name}`))) return;
+  const isOne = (...names: string[]): boolean => names.some((name) => file.endsWith(`/${name}`));
+  const isPxelinux = isOne(pxelinux.bios);
+  if (!isPxelinux && !isOne(...Object.values(grub), shim.x64)) return;
   yield* note(
-    "this machine is given GRUB; from here on it is walked as an iPXE, which fetches the same files",
+    `this machine is given ${isPxelinux ? "PXELINUX" : "GRUB"}; from here on it is walked as an iPXE, which fetches the same files`,
   );
 }
 

@@ -53,6 +53,7 @@ export async function openBootRack(
   const templates = join(state, "templates");
   cpSync(join(import.meta.dirname, "../../templates/ipxe"), templates, { recursive: true });
   const grubTemplates = join(import.meta.dirname, "../../templates/grub");
+  const pxelinuxTemplates = join(import.meta.dirname, "../../templates/pxelinux");
   const image: ImageVersion = {
     name: "debian-13",
     version: "20260101-00000000",
@@ -93,7 +94,11 @@ export async function openBootRack(
     urls,
     clock,
     catalog,
-    templates: { ipxe: createTemplates(templates), grub: createTemplates(grubTemplates) },
+    templates: {
+      ipxe: createTemplates(templates),
+      grub: createTemplates(grubTemplates),
+      pxelinux: createTemplates(pxelinuxTemplates),
+    },
     record: tracker.record,
     admission: new Admission({ ...defaultTurnLimits, machines: 64, ...options.turns }),
     elapsedMs: () => performance.now(),

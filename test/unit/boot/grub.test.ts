@@ -1,39 +1,17 @@
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
 import { promisify } from "node:util";
 import { diskFaults } from "../../../server/boot/head-faults.ts";
-import { createTftpFiles } from "../../../server/boot/tftp-files.ts";
 import { AppError } from "../../../server/lib/errors.ts";
 import { placesOfLoader } from "../../../server/model/arch.ts";
-import type { BootEvent } from "../../../server/model/boot-event.ts";
-import { openBootRack } from "../../support/boot-rack.ts";
+import { openTftp } from "./tftp-scene.ts";
 
 const mac = "52-54-00-00-00-01";
 
 /** The desk looks a thing up once in a turn of the event loop. */
 const turn = promisify(setImmediate);
-
-async function openTftp(t: TestContext) {
-  const rack = await openBootRack(t);
-  t.after(rack.close);
-  const events: BootEvent[] = [];
-  const files = createTftpFiles<string>({
-    desk: rack.desk,
-    directory: rack.directory,
-    credentials: rack.credentials,
-    catalog: rack.catalog,
-    record: (event) => events.push(event),
-    clock: { nowMs: () => Date.now() },
-    openLoader: async (path) => (path === "grubnetx64.efi" ? "GRUB" : undefined),
-    openImageFile: async (path) =>
-      rack.files === path.slice(0, rack.files.length) ? `file ${path}` : undefined,
-    fromBytes: (bytes) => Buffer.from(bytes).toString(),
-    overlay: async (_node, token) => Buffer.from(`token ${token}`),
-  });
-  return { ...rack, ...files, events };
-}
 
 test("a GRUB that has just started is told to run its machine's script for ever", async (t) => {
   const { open } = await openTftp(t);

@@ -138,6 +138,13 @@ describe("doctor on a head", () => {
     );
     assert.equal(check.fix, "apt-get install shim-signed grub-efi-amd64-signed");
   });
+  it("PXELINUX needs its module", () => {
+    const fileExists = (path: string): boolean => !path.endsWith("ldlinux.c32");
+    const store = { status: { ...status, loaders: ["pxelinux"] as const }, images: [image] };
+    const check = find(head({ fileExists, store }), "loader PXELINUX");
+    assert.match(check.detail, /^ldlinux\.c32 is missing: machines with BIOS/);
+    assert.equal(check.fix, "apt-get install pxelinux syslinux-common");
+  });
   it("no usable NFS server", () => {
     const problem = new AppError("environment", "no usable NFS server", {
       hint: "apt-get install nfs-ganesha",

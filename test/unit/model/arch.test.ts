@@ -40,13 +40,15 @@ test("machines that we have loaders for, by TFTP and by HTTP", () => {
   assert.deepEqual(withLoader, [0, 7, 9, 11, 16, 19]);
   const files = loaderKinds.flatMap((kind) => withLoader.map((code) => loaderOf(architectureOf(code), kind)));
   assert.deepEqual(
-    new Set([...files, "grubx64.efi"]),
+    new Set([...files, "grubx64.efi", "ldlinux.c32"]),
     new Set(loaderFiles()),
-    "shim asks for its GRUB by itself",
+    "shim asks for its GRUB by itself, PXELINUX for its module",
   );
 });
 
-test("a BIOS is given iPXE whatever the site's choice, UEFI that choice", () => {
+test("a BIOS is given PXELINUX where that is chosen, else iPXE, UEFI the other choices", () => {
+  assert.equal(loaderOf(architectureOf(0), "pxelinux"), "lpxelinux.0");
+  assert.equal(loaderOf(architectureOf(7), "pxelinux"), "snponly.efi");
   assert.equal(loaderOf(architectureOf(0), "grub"), "undionly.kpxe");
   assert.equal(loaderOf(architectureOf(7), "grub"), "grubnetx64.efi");
   assert.equal(loaderOf(architectureOf(16), "ipxe"), "snponly.efi");
