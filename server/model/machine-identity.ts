@@ -23,9 +23,9 @@ export function parseUuid(text: string): Uuid | undefined {
  * carries them so and DUIDs do not (RFC 6355 section 4), and firmware errs in all of it: it names the same machine.
  */
 export function uuidTheOtherWayRound(uuid: Uuid): Uuid {
-  const [first = "", second = "", third = "", ...rest] = uuid.split("-");
-  const reversed = [first, second, third].map((field) => (field.match(/../g) ?? []).toReversed().join(""));
-  return [...reversed, ...rest].join("-") as Uuid;
+  const byte = (at: number): string => uuid.slice(at, at + 2);
+  const first = byte(6) + byte(4) + byte(2) + byte(0);
+  return `${first}-${byte(11)}${byte(9)}-${byte(16)}${byte(14)}${uuid.slice(18)}` as Uuid;
 }
 
 export function isSameUuid(left: Uuid, right: Uuid): boolean {

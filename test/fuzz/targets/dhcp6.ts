@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
 import { readRequest6 } from "../../../server/dhcp6/client.ts";
 import { decode6, encode6 } from "../../../server/dhcp6/codec.ts";
 import { decide6 } from "../../../server/dhcp6/decide.ts";
+import { optionCodes } from "../../../server/dhcp6/packet.ts";
 import { throughRelays } from "../../../server/dhcp6/relay.ts";
 import { decodeSolicitation } from "../../../server/dhcp6/router-discovery.ts";
 import { DecodeError } from "../../../server/lib/errors.ts";
 import type { Ipv6 } from "../../../server/lib/ipv6.ts";
+import type { Uuid } from "../../../server/model/machine-identity.ts";
 import { nodeOf } from "../../support/dhcp-scene.ts";
 import { clientMac, firmware, ipxe, message6, Scene6, solicit, toHead } from "../../unit/dhcp6/scene.ts";
 import type { FuzzTarget } from "../fuzzer.ts";
@@ -16,17 +19,40 @@ const relayed = {
   ...relay,
   options: throughRelays(solicit(...firmware("HTTP", 16)), [{ ...relay, options: [] }]).options,
 };
+/** With what identifies a machine: the port that the relay names, and what it saw. */
+const named = {
+  ...relay,
+  options: [
+    { code: optionCodes.interfaceId, value: Buffer.from("eth7") },
+    { code: optionCodes.remoteId, value: Buffer.from("0000000973773100", "hex") },
+    { code: optionCodes.clientLinkLayer, value: Buffer.from("0001525400123456", "hex") },
+    ...relayed.options,
+  ],
+};
+
+/** What firmware has sent (test/unit/dhcp6/golden). */
+const golden = new URL("../../unit/dhcp6/golden/", import.meta.url);
+const captured = readdirSync(golden)
+  .filter((name) => name.endsWith(".hex"))
+  .map((name) => Buffer.from(readFileSync(new URL(name, golden), "utf8").replaceAll(/\s/g, ""), "hex"));
 
 /** From a hostile datagram to the answer, through whatever relays it claims to have come. */
 export const dhcp6Decisions: FuzzTarget = (() => {
   const scene = new Scene6();
-  scene.nodes.push(nodeOf("n001", "10.77.0.11", [clientMac]));
+  const uuid = "4c4c4544-0042-3510-8054-b7c04f4e3731" as Uuid;
+  scene.nodes.push(nodeOf("n001", "10.77.0.11", [clientMac]), {
+    ...nodeOf("n002", "10.77.0.12", []),
+    id: 2,
+    uuid,
+  });
   return {
     name: "dhcp6-decisions",
     seeds: [
       encode6(solicit(...firmware("PXE"))),
       encode6(solicit(ipxe)),
       encode6(relayed),
+      encode6(named),
+      ...captured,
       encode6(message6("REQUEST", [...solicit().options, toHead])),
       encode6(message6("INFORMATION-REQUEST", [])),
     ],
@@ -38,12 +64,14 @@ export const dhcp6Decisions: FuzzTarget = (() => {
       [0, 9, 0, 40],
       [0, 15, 0, 6],
       [0, 16, 0, 9],
+      [0, 18, 0, 4],
+      [0, 37, 0, 8],
       [0, 79, 0, 8],
       [12, 0],
       [3],
     ].map((word) => Uint8Array.from(word)),
     longest: 1500,
-    rooms: ["/server/dhcp6/", "/server/lib/"],
+    rooms: ["/server/dhcp6/", "/server/lib/", "/server/model/identify"],
     run: (bytes) => {
       allowed(() => {
         const request = readRequest6(decode6(bytes), source);

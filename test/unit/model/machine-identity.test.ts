@@ -7,6 +7,11 @@ import {
   parseClientId,
   parseRelayPort,
   parseUuid,
+  duidOfClientId,
+  isSameUuid,
+  type ClientId,
+  type Uuid,
+  uuidTheOtherWayRound,
   relayPortOf,
   relayPortText,
 } from "../../../server/model/machine-identity.ts";
@@ -75,4 +80,19 @@ test("identifiers as they are shown are read back as the same", () => {
       assert.equal(parseClientId(clientIdText(parsed)), parsed);
     }),
   );
+});
+
+test("a UUID the other way round is that of EDK2's DUID, and twice round itself", () => {
+  const uuid = "4c4c4544-0042-3510-8054-b7c04f4e3732" as Uuid;
+  const turned = "44454c4c-4200-1035-8054-b7c04f4e3732" as Uuid;
+  assert.equal(uuidTheOtherWayRound(uuid), turned);
+  assert.equal(uuidTheOtherWayRound(turned), uuid);
+  assert.deepEqual([isSameUuid(uuid, turned), isSameUuid(uuid, uuid)], [true, true]);
+  assert.equal(isSameUuid(uuid, "4c4c4544-0042-3510-8054-b7c04f4e3733" as Uuid), false);
+});
+
+test("the DUID in a client identifier of RFC 4361, and none in any other", () => {
+  assert.equal(duidOfClientId("ff12345678000400010203" as ClientId), "000400010203");
+  assert.equal(duidOfClientId("01525400000001" as ClientId), undefined);
+  assert.equal(duidOfClientId("ff12345678" as ClientId), undefined);
 });
