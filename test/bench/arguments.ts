@@ -12,7 +12,10 @@ installed. Needs root and two cores. Ctrl-C at any time leaves nothing behind.
   --quick         a short run, three minutes at most: good for a first look, its spread is larger
   --json          {"machine":…,"rows":[{"suite","case","ours","rival","rivalName","unit","ratio","spread"}]}
 
-Ratios above 1: ours is better, whichever way the unit runs. Exit status: 0 done, 1 failed, 2 wrong usage.
+Ratios above 1: ours is better, whichever way the unit runs. A spread is the smallest and the largest ratio of the rounds. The
+rival "goal" is what a figure is to be. A row that could not be measured has a "note" that says why.
+
+Exit status: 0 done, 1 failed, 2 wrong usage.
 `;
 
 /** Every fault of a command line at once. */

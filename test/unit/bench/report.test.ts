@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { median, ratioOf, rowsOf, type Sample, spreadOf } from "../../bench/report.ts";
+import { Measurements } from "../../bench/measuring.ts";
 import { figure, renderReport } from "../../bench/table.ts";
 
 const positive = fc.double({ min: 0.001, max: 1e6, noNaN: true });
@@ -90,6 +91,20 @@ test("one case in two units is two rows; a case of ours alone is a row, too", ()
       ["% answered", ""],
     ],
   );
+});
+
+test("rows have the keys that readers of the JSON know, and no others", () => {
+  const known = ["suite", "case", "ours", "rival", "rivalName", "unit", "ratio", "spread"];
+  for (const row of rowsOf("dhcp", samples, []))
+    assert.deepEqual(Object.keys(row).toSorted(), known.toSorted());
+});
+
+test("a figure of ours is held against what it is to be", () => {
+  const measurements = new Measurements();
+  for (const value of [4, 2, 2.5]) measurements.addWithGoal("start", "s", value, 5);
+  const [row] = measurements.rows("scale");
+  assert.deepEqual([row?.ours, row?.rival, row?.rivalName, row?.ratio], [2.5, 5, "goal", 2]);
+  assert.deepEqual(row?.spread, [1.25, 2.5]);
 });
 
 test("what could not be measured is a row with the reason, not left out", () => {
