@@ -1,4 +1,5 @@
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { timingSafeEqual } from "node:crypto";
+import type { KeyedDigest } from "./keyed-digest.ts";
 
 /**
  * The number of a boot, which stands in its URLs: when it began (milliseconds since 1970, 12 hexadecimal digits), 8 random
@@ -10,13 +11,13 @@ export type NumberParts = { sequence: number; random: string };
 const form = /^(?<body>[0-9a-f]{20})(?<seal>[0-9a-f]{20})$/;
 const numberDigits = 40;
 
-export function bootNumber(key: string, nodeId: number, { sequence, random }: NumberParts): string {
+export function bootNumber(key: KeyedDigest, nodeId: number, { sequence, random }: NumberParts): string {
   const body = sequence.toString(16).padStart(12, "0") + random;
   return body + sealOf(key, nodeId, body);
 }
 
 /** True for a number that this head's key made for this node. */
-export function isGenuine(key: string, nodeId: number, text: string): boolean {
+export function isGenuine(key: KeyedDigest, nodeId: number, text: string): boolean {
   const found = form.exec(text)?.groups;
   return found !== undefined && equal(found["seal"] ?? "", sealOf(key, nodeId, found["body"] ?? ""));
 }
@@ -28,22 +29,18 @@ export function sequenceOf(text: string): number {
 }
 
 /** The boot token: the number, and what nobody can make who has only seen the number. */
-export function bootToken(key: string, nodeId: number, number: string): string {
-  return number + mac(key, `${nodeId} ${number}`);
+export function bootToken(key: KeyedDigest, nodeId: number, number: string): string {
+  return number + key.of(`${nodeId} ${number}`);
 }
 
 /** The number of a genuine token. */
-export function readToken(key: string, nodeId: number, token: string): string | undefined {
+export function readToken(key: KeyedDigest, nodeId: number, token: string): string | undefined {
   const number = token.slice(0, numberDigits);
   return equal(token, bootToken(key, nodeId, number)) ? number : undefined;
 }
 
-function sealOf(key: string, nodeId: number, body: string): string {
-  return mac(key, `number ${nodeId} ${body}`).slice(0, 20);
-}
-
-function mac(key: string, text: string): string {
-  return createHmac("sha256", key).update(text).digest("hex");
+function sealOf(key: KeyedDigest, nodeId: number, body: string): string {
+  return key.of(`number ${nodeId} ${body}`).slice(0, 20);
 }
 
 /** In a time that does not tell how much of it is right. */

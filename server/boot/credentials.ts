@@ -2,6 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import type { NodeSecret } from "../model/node-secret.ts";
 import type { ClusterNode } from "../model/node.ts";
 import { bootNumber, bootToken, equal, isGenuine, readToken, sequenceOf } from "./boot-number.ts";
+import { KeyedDigest } from "./keyed-digest.ts";
 
 export type SecretStore = {
   load: () => Promise<NodeSecret[]>;
@@ -29,7 +30,7 @@ export class Credentials {
   readonly #unsaved = new Set<number>();
   readonly #spending = new Map<number, Promise<void>>();
   readonly #random = randomDigits();
-  #headKey = "";
+  #headKey = new KeyedDigest("");
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> | undefined;
 
@@ -39,7 +40,7 @@ export class Credentials {
   }
 
   async load(): Promise<void> {
-    this.#headKey = await this.#store.headKey(() => randomBytes(32).toString("hex"));
+    this.#headKey = new KeyedDigest(await this.#store.headKey(() => randomBytes(32).toString("hex")));
     for (const secret of await this.#store.load()) this.#secrets.set(secret.nodeId, secret);
   }
 

@@ -10,16 +10,20 @@ const canonical = /^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/;
  */
 export function parseMac(text: string): Mac | undefined {
   const lower = text.toLowerCase();
+  // As our own URLs and most firmware write it: nothing has to be taken apart.
+  const written = lower.includes(":") ? lower : lower.replaceAll("-", ":");
+  const mac = canonical.test(written) ? written : canonicalForm(lower);
+  if (mac === undefined || mac === "00:00:00:00:00:00") return undefined;
+  return Number.parseInt(mac.slice(0, 2), 16) & 1 ? undefined : (mac as Mac);
+}
+
+function canonicalForm(lower: string): string | undefined {
   if (
     !/^(?:[0-9a-f]{2}([:-]?)(?:[0-9a-f]{2}\1){4}[0-9a-f]{2}|(?:[0-9a-f]{4}\.){2}[0-9a-f]{4})$/.test(lower)
   ) {
     return undefined;
   }
-  const digits = lower.replaceAll(/[^0-9a-f]/g, "");
-  const mac = (digits.match(/../g) ?? []).join(":");
-  if (!canonical.test(mac) || mac === "00:00:00:00:00:00") return undefined;
-  if (Number.parseInt(digits.slice(0, 2), 16) & 1) return undefined;
-  return mac as Mac;
+  return (lower.replaceAll(/[^0-9a-f]/g, "").match(/../g) ?? []).join(":");
 }
 
 /** Both hexadecimal digits of each byte. */

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { bootNumber, bootToken, isGenuine, readToken, sequenceOf } from "../../../server/boot/boot-number.ts";
+import { KeyedDigest } from "../../../server/boot/keyed-digest.ts";
 import { Credentials, type SecretStore } from "../../../server/boot/credentials.ts";
 import type { NodeSecret } from "../../../server/model/node-secret.ts";
 import type { ClusterNode } from "../../../server/model/node.ts";
@@ -178,19 +179,20 @@ test("no number is good that this head's key did not make for this node", async 
 });
 
 test("numbers and tokens are read back; of two the newer has the larger sequence", () => {
+  const [key, other] = [new KeyedDigest("key"), new KeyedDigest("kez")];
   fc.assert(
     fc.property(fc.integer({ min: 0, max: 2 ** 47 }), fc.nat(), (sequence, id) => {
-      const number = bootNumber("key", id, { sequence, random: "01234567" });
+      const number = bootNumber(key, id, { sequence, random: "01234567" });
       assert.equal(number.length, 40);
       assert.ok(
-        isGenuine("key", id, number) && !isGenuine("kez", id, number) && !isGenuine("key", id + 1, number),
+        isGenuine(key, id, number) && !isGenuine(other, id, number) && !isGenuine(key, id + 1, number),
       );
       assert.equal(sequenceOf(number), sequence);
-      const token = bootToken("key", id, number);
-      assert.equal(readToken("key", id, token), number);
+      const token = bootToken(key, id, number);
+      assert.equal(readToken(key, id, token), number);
       assert.equal(
         readToken(
-          "key",
+          key,
           id,
           token.replace(/.$/, (digit) => (digit === "0" ? "1" : "0")),
         ),

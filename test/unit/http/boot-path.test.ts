@@ -177,7 +177,7 @@ test("an image version that is gone in the middle of a boot: the loader is told,
     headFaults: [],
     unknownMachines: [],
     headRuns: true,
-    nowMs: Date.now(),
+    nowMs: events.at(-1)?.atMs ?? 0,
   });
   assert.ok(answer.summary.startsWith(`n1 cannot boot: ${said}`), answer.summary);
   assert.deepEqual(answer.findings.slice(0, 1), ['it was refused at the step "initrd" 0.0 s ago']);
