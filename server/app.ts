@@ -16,15 +16,15 @@ import type { HeadFault } from "./model/head-fault.ts";
 import { createNfsServer, type NfsServer } from "./nfs/server.ts";
 import { debianLoaderDirectories, placesOfLoader } from "./model/arch.ts";
 import type { ClusterNode } from "./model/node.ts";
-import { flatCounters, type Part, Parts } from "./parts.ts";
+import { flatCounters, type Part, Parts, sumCounters } from "./parts.ts";
 import { overlayArchive } from "./nodeconfig/overlay.ts";
 import { fileInMemory } from "./tftp/served-file.ts";
 import { shareOpens } from "./tftp/shared-open.ts";
-import { createTftpServer } from "./tftp/server.ts";
+import { createTftpServer, type TftpServer } from "./tftp/server.ts";
 import { makeGrubImages } from "./boot/grub-image.ts";
 import { bootUrls } from "./boot/boot-urls.ts";
 import { openConfined } from "./boot/confined-file.ts";
-import { prefixOf } from "./lib/ipv6.ts";
+import { type Ip, prefixOf } from "./lib/ipv6.ts";
 import type { DeviceAddress } from "./net/device-socket.ts";
 import { createTftpFiles } from "./boot/tftp-files.ts";
 
@@ -73,18 +73,21 @@ export async function createHead(
     fromBytes: fileInMemory,
     overlay,
   });
-  const tftp = createTftpServer({
-    device: config.interface,
-    address: config.address,
-    port: config.ports.tftp,
-    singlePort: config.tftp.singlePort,
-    open: tftpFiles.open,
-    onFetched: ({ path, bytes, durationMs, outcome }) => {
-      if (outcome === "done") tftpFiles.fetched(path, bytes, durationMs);
-    },
-    log,
-    clock: { nowMs: () => performance.now() },
-  });
+  const tftpAddresses = [config.address, config.ipv6?.address ?? []].flat();
+  const tftpAt = (address: Ip): TftpServer =>
+    createTftpServer({
+      device: config.interface,
+      address,
+      port: config.ports.tftp,
+      singlePort: config.tftp.singlePort,
+      open: tftpFiles.open,
+      onFetched: ({ path, bytes, durationMs, outcome }) => {
+        if (outcome === "done") tftpFiles.fetched(path, bytes, durationMs);
+      },
+      log,
+      clock: { nowMs: () => performance.now() },
+    });
+  const tftps = tftpAddresses.map(tftpAt);
   const nodes = nodeFacing(
     {
       directory,
@@ -106,7 +109,7 @@ export async function createHead(
   const http = createDeviceHttpServer(places, nodes.listener, nodes.watch);
   const api = createSocketHttpServer(config.socket, core.api);
   const schedules = createSchedules(core, log);
-  const at = (port: number): string => `${address}:${port} on ${device}`;
+  const at = (port: number): string => onPort(address, port, device);
   const proxyDetail =
     at(ports.bootServer) + (mode === "proxy" ? `, and port ${ports.dhcp}: no addresses` : "");
   // The API first: whoever looks sees the head coming up. DHCP last: a machine that gets an address finds the rest there.
@@ -121,8 +124,12 @@ export async function createHead(
       { name: "http", ...http, status: () => ({ detail: at(ports.http), counters: nodes.counters() }) },
       {
         name: "tftp",
-        ...tftp,
-        status: () => ({ detail: at(ports.tftp), counters: flatCounters(tftp.counters()) }),
+        start: async () => void (await Promise.all(tftps.map((each) => each.start()))),
+        stop: async () => void (await Promise.all(tftps.map((each) => each.stop()))),
+        status: () => ({
+          detail: tftpAddresses.map((address) => onPort(address, ports.tftp, device)).join(", "),
+          counters: sumCounters(tftps.map((each) => flatCounters(each.counters()))),
+        }),
       },
       {
         name: "dhcp6",
@@ -159,6 +166,10 @@ export async function createHead(
       await core.close();
     },
   };
+}
+
+function onPort(address: Ip, port: number, device: string): string {
+  return `${address.includes(":") ? `[${address}]` : address}:${port} on ${device}`;
 }
 
 /** The database is open before there are parts and closed after them. */

@@ -93,3 +93,12 @@ export function flatCounters(
   );
   return Object.fromEntries(flat) as PartStatus["counters"];
 }
+
+/** The same counters of several, added up. */
+export function sumCounters(each: readonly PartStatus["counters"][]): PartStatus["counters"] {
+  const sum: Record<string, number> = {};
+  for (const counters of each) {
+    for (const [name, count] of Object.entries(counters ?? {})) sum[name] = (sum[name] ?? 0) + count;
+  }
+  return sum;
+}

@@ -1,7 +1,10 @@
-import { ipv4ToNumber, parseIpv4 } from "./ipv4.ts";
+import { type Ipv4, ipv4ToNumber, parseIpv4 } from "./ipv4.ts";
 
 /** An IPv6 address in the one form of RFC 5952: lower case, the longest run of zeros as `::`. */
 export type Ipv6 = string & { readonly __brand: "Ipv6" };
+
+/** An address of either family. */
+export type Ip = Ipv4 | Ipv6;
 
 /** A network of 64 bits, the size every link has (RFC 4291 section 2.5.1), by its lowest address. */
 export type Ipv6Prefix = { base: Ipv6; bits: 64 };

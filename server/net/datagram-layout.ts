@@ -1,5 +1,3 @@
-import { AF_INET } from "./linux.ts";
-
 /** struct mmsghdr and struct iovec (recvmmsg(2), readv(2)) of 64-bit Linux, in 32-bit words. */
 export const messageWords = 16;
 export const message = {
@@ -16,16 +14,7 @@ export const message = {
 export const vectorWords = 4;
 export const vector = { base: 0, length: 2 } as const;
 
-/** struct sockaddr_in (ip(7)), in words and bytes: the family in host order, port and address in network order. */
-export const nameWords = 4;
-export const nameBytes = 16;
-
 export const MSG_TRUNC = 0x20;
-
-/** First word of a sockaddr_in. */
-export function familyAndPort(port: number): number {
-  return AF_INET | ((((port & 0xff) << 8) | (port >>> 8)) << 16);
-}
 
 /** A number's bytes in the other order: an address between our order and the network's. */
 export function swapped(value: number): number {

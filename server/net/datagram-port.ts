@@ -1,3 +1,4 @@
+import { type AddressNumbers, numbersFor } from "./address-numbers.ts";
 import { DatagramReceiver } from "./datagram-receiver.ts";
 import { DatagramSender, type SendFault } from "./datagram-sender.ts";
 import { type DescriptorWatch, watchDescriptor } from "./descriptor-watch.ts";
@@ -8,7 +9,7 @@ import { SOL_SOCKET } from "./linux.ts";
 /**
  * A UDP port that takes and sends datagrams by the batch. Node's dgram makes one system call and several objects of each
  * datagram; here libuv only says that something has come, and libc takes it and sends the answers, many a call.
- * Addresses are numbers (`ipv4FromNumber`). Tests put a wire in memory in its place.
+ * Addresses are numbers (address-numbers.ts). Tests put a wire in memory in its place.
  */
 export type DatagramPort = {
   /** The port in use. */
@@ -61,6 +62,8 @@ export type DatagramHandlers = {
 export type DatagramPortOptions = {
   /** Longer datagrams are dropped and counted. Default 2048. */
   datagramBytes?: number;
+  /** How addresses are numbered; ports that are to number them alike share it. Default: its own. */
+  numbers?: AddressNumbers;
 };
 
 export type OpenDatagramPort = (
@@ -82,7 +85,13 @@ const retryMs = 1;
 
 /** Opens a port on one device and address; port 0 takes a free one. */
 export const openDatagramPort: OpenDatagramPort = async (place, handlers, options = {}) => {
-  return await Promise.resolve(new Port(deviceUdpDescriptor(place), handlers, options.datagramBytes ?? 2048));
+  return await Promise.resolve(
+    new Port(deviceUdpDescriptor(place), handlers, {
+      datagramBytes: 2048,
+      numbers: options.numbers ?? numbersFor(place.address),
+      ...options,
+    }),
+  );
 };
 
 class Port implements DatagramPort {
@@ -105,13 +114,17 @@ class Port implements DatagramPort {
   #flushing = false;
   #closed = false;
 
-  constructor(fd: number, handlers: DatagramHandlers, datagramBytes: number) {
+  constructor(
+    fd: number,
+    handlers: DatagramHandlers,
+    { datagramBytes, numbers }: Required<DatagramPortOptions>,
+  ) {
     this.#fd = fd;
     this.#handlers = handlers;
     this.port = boundPort(fd);
     const onFault = (name: string): void => handlers.onError?.(new Error(`cannot receive: ${name}`));
-    this.#receiver = new DatagramReceiver(this.#libc, fd, datagramBytes, onFault);
-    this.#sender = new DatagramSender(this.#libc, fd, (fault) => handlers.onSendFault?.(fault));
+    this.#receiver = new DatagramReceiver(this.#libc, fd, numbers, datagramBytes, onFault);
+    this.#sender = new DatagramSender(this.#libc, fd, numbers, (fault) => handlers.onSendFault?.(fault));
     this.#watch = watchDescriptor(fd, () => this.#onReadable());
   }
 

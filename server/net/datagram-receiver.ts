@@ -1,13 +1,5 @@
-import {
-  MSG_TRUNC,
-  message,
-  messageWords,
-  nameBytes,
-  nameWords,
-  swapped,
-  vector,
-  vectorWords,
-} from "./datagram-layout.ts";
+import type { AddressNumbers } from "./address-numbers.ts";
+import { MSG_TRUNC, message, messageWords, vector, vectorWords } from "./datagram-layout.ts";
 import {
   type Libc,
   type PinnedBytes,
@@ -29,6 +21,7 @@ const batchDatagrams = 64;
 export class DatagramReceiver {
   readonly #libc: Libc;
   readonly #fd: number;
+  readonly #numbers: AddressNumbers;
   readonly #slotBytes: number;
   readonly #onFault: (name: string) => void;
   // Held for as long as the kernel may write there.
@@ -43,14 +36,21 @@ export class DatagramReceiver {
   #truncated = 0;
 
   /** `onFault`: the errno's name, of what kept it from receiving. */
-  constructor(libc: Libc, fd: number, slotBytes: number, onFault: (name: string) => void) {
+  constructor(
+    libc: Libc,
+    fd: number,
+    numbers: AddressNumbers,
+    slotBytes: number,
+    onFault: (name: string) => void,
+  ) {
     this.#libc = libc;
     this.#fd = fd;
+    this.#numbers = numbers;
     this.#slotBytes = slotBytes;
     this.#onFault = onFault;
     this.#headers = pinnedBytes(batchDatagrams * messageWords * 4);
     this.#vectors = pinnedBytes(batchDatagrams * vectorWords * 4);
-    this.#names = pinnedBytes(batchDatagrams * nameBytes);
+    this.#names = pinnedBytes(batchDatagrams * numbers.nameWords * 4);
     this.#slots = pinnedBytes(batchDatagrams * slotBytes);
     this.#headerWords = wordsOf(this.#headers);
     this.#nameWords = wordsOf(this.#names);
@@ -64,6 +64,7 @@ export class DatagramReceiver {
 
   #layOut(): void {
     const vectors = wordsOf(this.#vectors);
+    const nameBytes = this.#numbers.nameWords * 4;
     for (let slot = 0; slot < batchDatagrams; slot += 1) {
       setPointer(vectors, slot * vectorWords + vector.base, this.#slots.pointer + slot * this.#slotBytes);
       vectors[slot * vectorWords + vector.length] = this.#slotBytes;
@@ -86,9 +87,10 @@ export class DatagramReceiver {
         this.#truncated += 1;
         continue;
       }
-      const first = this.#nameWords[slot * nameWords] ?? 0;
+      const name = slot * this.#numbers.nameWords;
+      const first = this.#nameWords[name] ?? 0;
       const port = ((first >>> 8) & 0xff00) | (first >>> 24);
-      const address = swapped(this.#nameWords[slot * nameWords + 1] ?? 0) >>> 0;
+      const address = this.#numbers.read(this.#nameWords, name);
       take(this.#view(slot, this.#headerWords[header + message.length] ?? 0), address, port);
     }
     return count === batchDatagrams;

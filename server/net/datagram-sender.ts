@@ -1,13 +1,5 @@
-import {
-  familyAndPort,
-  message,
-  messageWords,
-  nameBytes,
-  nameWords,
-  swapped,
-  vector,
-  vectorWords,
-} from "./datagram-layout.ts";
+import type { AddressNumbers } from "./address-numbers.ts";
+import { message, messageWords, swapped, vector, vectorWords } from "./datagram-layout.ts";
 import {
   type Libc,
   type PinnedBytes,
@@ -48,17 +40,18 @@ const ENOBUFS = 105;
 export class DatagramSender {
   readonly #libc: Libc;
   readonly #fd: number;
+  readonly #numbers: AddressNumbers;
   readonly #onFault: (fault: SendFault) => void;
   // Held for as long as the kernel may read there.
   readonly #headers = pinnedBytes(queueMessages * messageWords * 4);
   readonly #vectors = pinnedBytes(queueVectors * vectorWords * 4);
-  readonly #names = pinnedBytes(queueMessages * nameBytes);
+  readonly #names: PinnedBytes;
   readonly #controls = pinnedBytes(queueMessages * controlBytes);
   readonly #copies = pinnedBytes(copyBytes);
   readonly #copyWords = wordsOf(this.#copies);
   readonly #headerWords = wordsOf(this.#headers);
   readonly #vectorWords = wordsOf(this.#vectors);
-  readonly #nameWords = wordsOf(this.#names);
+  readonly #nameWords: Uint32Array;
   /** The pinned bodies of what is queued. */
   #bodies: PinnedBytes[] = [];
   #first = 0;
@@ -71,9 +64,13 @@ export class DatagramSender {
   #unsent = 0;
 
   /** `onFault`: of a datagram that could not be sent. */
-  constructor(libc: Libc, fd: number, onFault: (fault: SendFault) => void) {
+  constructor(libc: Libc, fd: number, numbers: AddressNumbers, onFault: (fault: SendFault) => void) {
     this.#libc = libc;
     this.#fd = fd;
+    this.#numbers = numbers;
+    const nameBytes = numbers.nameWords * 4;
+    this.#names = pinnedBytes(queueMessages * nameBytes);
+    this.#nameWords = wordsOf(this.#names);
     this.#onFault = onFault;
     const controls = wordsOf(this.#controls);
     for (let index = 0; index < queueMessages; index += 1) {
@@ -196,9 +193,7 @@ export class DatagramSender {
   }
 
   #addMessage(address: number, port: number, vectors: number): void {
-    const name = this.#count * nameWords;
-    this.#nameWords[name] = familyAndPort(port);
-    this.#nameWords[name + 1] = swapped(address);
+    this.#numbers.write(this.#nameWords, this.#count * this.#numbers.nameWords, address, port);
     const header = this.#count * messageWords;
     setPointer(
       this.#headerWords,
@@ -219,7 +214,7 @@ export class DatagramSender {
 
   #giveUpFirst(errno: number): void {
     const header = this.#first * messageWords;
-    const name = this.#first * nameWords;
+    const name = this.#first * this.#numbers.nameWords;
     const first = this.#nameWords[name] ?? 0;
     const isTrain = (this.#headerWords[header + message.controlLength] ?? 0) > 0;
     // The device cannot cut segments, or the way to this client has a smaller MTU: the client is sent all of it again,
@@ -229,7 +224,7 @@ export class DatagramSender {
     this.#unsent += 1;
     this.#onFault({
       name: errnoName(errno),
-      address: swapped(this.#nameWords[name + 1] ?? 0) >>> 0,
+      address: this.#numbers.read(this.#nameWords, name),
       port: ((first >>> 8) & 0xff00) | (first >>> 24),
     });
   }

@@ -1,4 +1,4 @@
-import type { Ipv4 } from "../lib/ipv4.ts";
+import type { Ip } from "../lib/ipv6.ts";
 
 export type AdmissionLimits = {
   /** Transfers at a time. */
@@ -10,7 +10,7 @@ export type AdmissionLimits = {
 /** Who may begin a transfer now: so many in all, so many for each client. */
 export class Admission {
   readonly #limits: AdmissionLimits;
-  readonly #perClient = new Map<Ipv4, number>();
+  readonly #perClient = new Map<Ip, number>();
   #total = 0;
 
   constructor(limits: AdmissionLimits) {
@@ -22,19 +22,19 @@ export class Admission {
   }
 
   /** True: entered, to be followed by exactly one `leave`. */
-  enter(peer: Ipv4): boolean {
+  enter(peer: Ip): boolean {
     if (!this.mayEnter(peer)) return false;
     this.#total += 1;
     this.#perClient.set(peer, (this.#perClient.get(peer) ?? 0) + 1);
     return true;
   }
 
-  mayEnter(peer: Ipv4): boolean {
+  mayEnter(peer: Ip): boolean {
     const ofPeer = this.#perClient.get(peer) ?? 0;
     return this.#total < this.#limits.transfers && ofPeer < this.#limits.transfersPerClient;
   }
 
-  leave(peer: Ipv4): void {
+  leave(peer: Ip): void {
     const ofPeer = (this.#perClient.get(peer) ?? 0) - 1;
     if (ofPeer > 0) this.#perClient.set(peer, ofPeer);
     else this.#perClient.delete(peer);

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
-import type { Ipv4 } from "../lib/ipv4.ts";
+import type { Ip } from "../lib/ipv6.ts";
+import type { AddressNumbers } from "../net/address-numbers.ts";
 import type { DatagramHandlers, DatagramPort, OpenDatagramPort } from "../net/datagram-port.ts";
 import type { Wire } from "./transfer-session.ts";
 
@@ -25,11 +26,12 @@ export class DataPorts {
   /** Opens ports of their own for the transfers; `handlersOf` makes each one's. */
   async open(
     open: OpenDatagramPort,
-    place: { device: string; address: Ipv4 },
+    place: { device: string; address: Ip; numbers: AddressNumbers },
     handlersOf: (index: number) => DatagramHandlers,
   ): Promise<void> {
     for (let index = 0; index < sharedPorts; index += 1) {
-      this.#ports.push(await open({ ...place, port: 0 }, handlersOf(index)));
+      const { device, address, numbers } = place;
+      this.#ports.push(await open({ device, address, port: 0 }, handlersOf(index), { numbers }));
     }
   }
 
@@ -73,12 +75,13 @@ export function wireTo({ port }: DataPort, address: number, clientPort: number):
   };
 }
 
-/** IP and UDP headers, and TFTP's own four bytes. */
-const headerBytes = 20 + 8 + 4;
+/** UDP's header and TFTP's own four bytes. */
+const headerBytes = 8 + 4;
 
-/** The largest block that travels in one frame of the device: 1468 bytes on plain Ethernet. */
-export function frameBlockBytes(device: string): number {
-  return Math.min(65464, mtuOf(device) - headerBytes);
+/** The largest block that travels in one frame of the device: 1468 bytes on plain Ethernet, 1448 by IPv6. */
+export function frameBlockBytes(device: string, address: Ip): number {
+  const ipBytes = address.includes(":") ? 40 : 20;
+  return Math.min(65464, mtuOf(device) - ipBytes - headerBytes);
 }
 
 function mtuOf(device: string): number {

@@ -1,4 +1,4 @@
-import type { Ipv4 } from "../lib/ipv4.ts";
+import type { Ip } from "../lib/ipv6.ts";
 
 export type QueueLimits = {
   /** Requests that wait at a time. */
@@ -16,7 +16,7 @@ export class RequestQueue<T> {
   readonly #limits: QueueLimits;
   readonly #onDropped: (item: T) => void;
   /** Whose turn it is first. */
-  readonly #clients = new Map<Ipv4, Waiting<T>[]>();
+  readonly #clients = new Map<Ip, Waiting<T>[]>();
   #length = 0;
   #sweptAtMs = Number.NEGATIVE_INFINITY;
 
@@ -31,7 +31,7 @@ export class RequestQueue<T> {
   }
 
   /** False: there is no room. */
-  add(client: Ipv4, item: T, nowMs: number): boolean {
+  add(client: Ip, item: T, nowMs: number): boolean {
     if (this.#length >= this.#limits.queued) this.#sweep(nowMs);
     if (this.#length >= this.#limits.queued) return false;
     const own = this.#clients.get(client);
@@ -43,12 +43,12 @@ export class RequestQueue<T> {
   }
 
   /** The client has asked for it again, so it is still there. */
-  askedAgain(client: Ipv4, item: T, nowMs: number): void {
+  askedAgain(client: Ip, item: T, nowMs: number): void {
     const waiting = this.#clients.get(client)?.find((each) => each.item === item);
     if (waiting !== undefined) waiting.askedAtMs = nowMs;
   }
 
-  remove(client: Ipv4, item: T): void {
+  remove(client: Ip, item: T): void {
     const own = this.#clients.get(client);
     const index = own?.findIndex((each) => each.item === item) ?? -1;
     if (own === undefined || index < 0) return;
@@ -58,7 +58,7 @@ export class RequestQueue<T> {
   }
 
   /** The next one whose client may begin; then it is another client's turn. */
-  next(mayBegin: (client: Ipv4) => boolean, nowMs: number): T | undefined {
+  next(mayBegin: (client: Ip) => boolean, nowMs: number): T | undefined {
     for (const [client, own] of this.#clients) {
       this.#dropOld(own, nowMs);
       if (own.length > 0 && !mayBegin(client)) continue;

@@ -1,5 +1,5 @@
 import { AppError, messageOf } from "../lib/errors.ts";
-import type { Ipv4 } from "../lib/ipv4.ts";
+import type { Ip } from "../lib/ipv6.ts";
 import { toNetascii } from "./netascii.ts";
 import { type ReadRequest, errorCodes } from "./packet.ts";
 import { type OpenFile, type ServedFile, fileInMemory } from "./served-file.ts";
@@ -18,11 +18,7 @@ export type RequestedFile =
 const netasciiLimitBytes = 1024 * 1024;
 
 /** Opens what a request names, in the form its mode asks for. Never throws. */
-export async function openRequested(
-  request: ReadRequest,
-  peer: Ipv4,
-  open: OpenFile,
-): Promise<RequestedFile> {
+export async function openRequested(request: ReadRequest, peer: Ip, open: OpenFile): Promise<RequestedFile> {
   const mode = request.mode.toLowerCase();
   if (mode !== "octet" && mode !== "netascii") {
     return refused(errorCodes.illegalOperation, `unknown mode ${request.mode}`);

@@ -1,4 +1,4 @@
-import type { Ipv4 } from "../lib/ipv4.ts";
+import type { Ip } from "../lib/ipv6.ts";
 
 /** A file as TFTP needs it, opened for one transfer. */
 export type ServedFile = {
@@ -21,7 +21,7 @@ export type ServedFile = {
  * Finds what a client asks for, whatever form the path has. Undefined: there is no such file (error 1). AppError
  * "forbidden": the path leads where nobody may read (error 2). Anything else thrown: error 0, and logged.
  */
-export type OpenFile = (path: string, peer: Ipv4) => Promise<ServedFile | undefined>;
+export type OpenFile = (path: string, peer: Ip) => Promise<ServedFile | undefined>;
 
 /** A rendered text or anything else that is in memory. */
 export function fileInMemory(bytes: Uint8Array): ServedFile {

@@ -2,8 +2,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { assertNever } from "../lib/assert.ts";
 import type { Clock } from "../lib/clock.ts";
 import { DecodeError } from "../lib/errors.ts";
-import { type Ipv4, ipv4FromNumber, ipv4ToNumber } from "../lib/ipv4.ts";
+import type { Ip } from "../lib/ipv6.ts";
 import type { Log } from "../lib/log.ts";
+import { type AddressNumbers, numbersFor } from "../net/address-numbers.ts";
 import {
   type DatagramHandlers,
   type DatagramPort,
@@ -25,7 +26,7 @@ import { type Fetch, type Peer, Transfers } from "./transfers.ts";
 
 export type TftpServerOptions = {
   device: string;
-  address: Ipv4;
+  address: Ip;
   /** 0 takes a free one. */
   port: number;
   /** Everything leaves from `port`, for firewalls that let nothing else through; default: from ports of their own. */
@@ -84,6 +85,8 @@ export function createTftpServer(options: TftpServerOptions): TftpServer {
 class Server {
   readonly #options: TftpServerOptions;
   readonly #counters = zeroCounters();
+  /** One for all ports: a client is the same at each. */
+  readonly #numbers: AddressNumbers;
   readonly #chunks: ChunkCache;
   readonly #wheel: TimerWheel;
   readonly #ports = new DataPorts();
@@ -91,8 +94,9 @@ class Server {
   #listener: DatagramPort | undefined;
 
   constructor(options: TftpServerOptions) {
-    const { device, open, onFetched, log, clock } = options;
-    const limits = { ...defaultLimits, blockBytes: frameBlockBytes(device), ...options.limits };
+    const { device, address, open, onFetched, log, clock } = options;
+    this.#numbers = numbersFor(address);
+    const limits = { ...defaultLimits, blockBytes: frameBlockBytes(device, address), ...options.limits };
     this.#options = options;
     this.#wheel = new TimerWheel(clock, timerTurnMs);
     this.#chunks = new ChunkCache({
@@ -110,7 +114,7 @@ class Server {
       limits,
       patience: { ...defaultPatience, ...options.patience },
       counters: this.#counters,
-      reply: (peer, packet) => this.#reply(ipv4ToNumber(peer.address), peer.port, packet),
+      reply: (peer, packet) => this.#reply(peer.number, peer.port, packet),
       read: (bytes) => this.#read(bytes),
     });
   }
@@ -137,11 +141,12 @@ class Server {
     const listener = await openPort(
       { device, address, port },
       this.#handlers((bytes, from, fromPort) => this.#onListener(bytes, from, fromPort)),
+      { numbers: this.#numbers },
     );
     this.#listener = listener;
     if (singlePort) this.#ports.useOnly(listener);
     else {
-      await this.#ports.open(openPort, { device, address }, (index) =>
+      await this.#ports.open(openPort, { device, address, numbers: this.#numbers }, (index) =>
         this.#handlers((bytes, from, fromPort) => {
           if (!this.#transfers.datagram(index, bytes, from, fromPort)) this.#counters.dropped.stray += 1;
         }),
@@ -165,7 +170,8 @@ class Server {
     };
     return {
       onDatagram,
-      onSendFault: ({ name, address }) => onError(`${name}: nothing sent to ${ipv4FromNumber(address)}`),
+      onSendFault: ({ name, address }) =>
+        onError(`${name}: nothing sent to ${this.#numbers.textOf(address)}`),
       onError: (error) => onError(error.message),
     };
   }
@@ -180,7 +186,7 @@ class Server {
     const packet = this.#read(bytes);
     // A source port of 0 cannot be answered.
     if (packet === undefined || port === 0 || this.#listener === undefined) return;
-    const peer: Peer = { address: ipv4FromNumber(address), port };
+    const peer: Peer = { address: this.#numbers.textOf(address), number: address, port };
     switch (packet.kind) {
       case "rrq":
         this.#transfers.request(packet, peer);

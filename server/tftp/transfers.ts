@@ -1,6 +1,6 @@
 import type { Clock } from "../lib/clock.ts";
 import { messageOf } from "../lib/errors.ts";
-import { type Ipv4, ipv4ToNumber } from "../lib/ipv4.ts";
+import type { Ip } from "../lib/ipv6.ts";
 import type { Log } from "../lib/log.ts";
 import { Admission, type AdmissionLimits } from "./admission.ts";
 import type { ChunkCache } from "./chunk-cache.ts";
@@ -17,13 +17,14 @@ import type { TimerWheel } from "./timer-wheel.ts";
 import { type SessionEnd, TransferSession } from "./transfer-session.ts";
 import type { TransferOutcome } from "./transfer.ts";
 
-export type Peer = { address: Ipv4; port: number };
+/** `number`: its address, as the ports name it. */
+export type Peer = { address: Ip; number: number; port: number };
 
 /** One request as it ended. */
 export type Fetch = {
   /** As the client wrote it. */
   path: string;
-  peer: Ipv4;
+  peer: Ip;
   /** Acknowledged by the client. */
   bytes: number;
   durationMs: number;
@@ -94,7 +95,7 @@ export class Transfers {
     const { counters, clock } = this.#options;
     if (this.#stopped) return;
     counters.requests += 1;
-    const key = keyOf(ipv4ToNumber(peer.address), peer.port);
+    const key = keyOf(peer.number, peer.port);
     const nowMs = clock.nowMs();
     const earlier = this.#entries.get(key);
     if (earlier !== undefined && isRepeat(earlier, request)) {
@@ -198,7 +199,7 @@ export class Transfers {
       this.#close(file);
       this.#ended(entry, end);
     };
-    const address = ipv4ToNumber(entry.peer.address);
+    const address = entry.peer.number;
     entry.port = ports.take(address);
     const wire = wireTo(entry.port, address, entry.peer.port);
     entry.session = new TransferSession({ plan, oack, file, chunks, wire, clock, wheel, onEnd });
@@ -254,7 +255,7 @@ export class Transfers {
   /** Gives the place that became free to whoever waits for it. */
   #beginNext(): void {
     if (this.#stopped) return;
-    const mayBegin = (client: Ipv4): boolean => this.#admission.mayEnter(client);
+    const mayBegin = (client: Ip): boolean => this.#admission.mayEnter(client);
     const next = this.#queue.next(mayBegin, this.#options.clock.nowMs());
     if (next === undefined || !this.#admission.enter(next.peer.address)) return;
     next.waits = false;

@@ -87,10 +87,25 @@ describe("a head with an IPv6 network", () => {
           `http://[fd77::1]:8080/boot/${mac}/script.ipxe`,
         ]);
         assert.match(fetched.stdout, /^#!ipxe/);
+        const file = "snponly.efi";
+        const there = `boot/${mac}/loader/${file}`;
+        const local = (name: string): string => join(folder, name);
+        for (const [name, ...argv] of [
+          ["curl", "curl", "-sSg", "--max-time", "10", "-o", local("curl"), `tftp://[fd77::1]/${there}`],
+          ["tftp-hpa", "tftp", "-6", "-m", "binary", "fd77::1", "-c", "get", there, local("tftp-hpa")],
+          ["atftp", "atftp", "--option", "windowsize 8", "-g", "-r", there, "-l", local("atftp"), "fd77::1"],
+        ] as const) {
+          await rack.exec(client, argv);
+          assert.equal(readFileSync(local(name), "utf8"), file.repeat(5000), name);
+        }
+        const upwards = ["tftp", "-6", "fd77::1", "-c", "get", "boot/../../etc/passwd", local("none")];
+        const refused = await rack.exec(client, upwards, { reject: false });
+        assert.match(refused.stdout + refused.stderr, /Error code 2/);
         const { stdout } = await head.provision("status", "--json");
         const parts = (JSON.parse(stdout) as { parts: { name: string; counters: Record<string, number> }[] })
           .parts;
         const counters = parts.find(({ name }) => name === "dhcp6")?.counters;
+        assert.ok((parts.find(({ name }) => name === "tftp")?.counters["done"] ?? 0) >= 3, stdout);
         assert.ok((counters?.["sent.REPLY"] ?? 0) >= 1, JSON.stringify(counters));
         running.kill("SIGTERM");
         await running;

@@ -1,5 +1,5 @@
 import { openConfined } from "../../server/boot/confined-file.ts";
-import type { Ipv4 } from "../../server/lib/ipv4.ts";
+import type { Ip } from "../../server/lib/ipv6.ts";
 import { silentLog } from "../../server/lib/log.ts";
 import { createTftpServer } from "../../server/tftp/server.ts";
 
@@ -10,7 +10,7 @@ import { createTftpServer } from "../../server/tftp/server.ts";
 const [device = "", address = "", root = ""] = process.argv.slice(2);
 const server = createTftpServer({
   device,
-  address: address as Ipv4,
+  address: address as Ip,
   port: 69,
   open: (path) => openConfined(root, path),
   onFetched: (fetch) => process.stdout.write(`${JSON.stringify(fetch)}\n`),

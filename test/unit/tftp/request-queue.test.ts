@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Ipv4 } from "../../../server/lib/ipv4.ts";
+import type { Ip } from "../../../server/lib/ipv6.ts";
 import { RequestQueue } from "../../../server/tftp/request-queue.ts";
 
 const [one, two, three] = ["10.77.0.1", "10.77.0.2", "10.77.0.3"] as [Ipv4, Ipv4, Ipv4];
@@ -12,7 +13,7 @@ function queueOf(): { queue: RequestQueue<string>; dropped: string[] } {
   return { queue: new RequestQueue<string>(limits, (item) => dropped.push(item)), dropped };
 }
 
-function all(queue: RequestQueue<string>, mayBegin: (client: Ipv4) => boolean = anybody): string[] {
+function all(queue: RequestQueue<string>, mayBegin: (client: Ip) => boolean = anybody): string[] {
   const items: string[] = [];
   for (;;) {
     const item = queue.next(mayBegin, 0);
