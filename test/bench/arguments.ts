@@ -9,7 +9,7 @@ the first core, load on the second, in two network namespaces. Rivals are fetche
 installed. Needs root and two cores. Ctrl-C at any time leaves nothing behind.
 
   --only SUITES   some of ${suites.join(",")}; all without it
-  --quick         a short run, three minutes at most: good for a first look, its spread is larger
+  --quick         a short run of some minutes: good for a first look, its spread is larger
   --json          {"machine":…,"rows":[{"suite","case","ours","rival","rivalName","unit","ratio","spread"}]}
 
 Ratios above 1: ours is better, whichever way the unit runs. A spread is the smallest and the largest ratio of the rounds. The
