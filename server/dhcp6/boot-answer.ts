@@ -29,15 +29,12 @@ export function bootAnswer6(request: Request6, node: ClusterNode | undefined, si
 }
 
 /**
- * The answer as options. EDK2 takes a reply for an answer to its kind of boot only when the vendor class says so
- * (PxeBcDhcp6.c, HttpBootDhcp6.c).
+ * The answer as options. EDK2's HTTP Boot takes a reply for its own only when the vendor class says so (HttpBootDhcp6.c).
+ * Its PXE client wants none: one that says PXEClient sends it to port 4011 for the file, whatever URL is there (PxeBcDhcp6.c).
  */
 export function bootOptions6(answer: BootAnswer6, client: Client6): Option6[] {
   if (answer.kind !== "url") return [];
   const file: Option6 = { code: optionCodes.bootFileUrl, value: Buffer.from(answer.url, "latin1") };
-  if (client.kind !== "firmware") return [file];
-  return [
-    file,
-    vendorClassOption(client.enterprise, client.transport === "http" ? "HTTPClient" : "PXEClient"),
-  ];
+  if (client.kind !== "firmware" || client.transport !== "http") return [file];
+  return [file, vendorClassOption(client.enterprise, "HTTPClient")];
 }

@@ -13,10 +13,10 @@ export type FirmwareMachine = {
   /** SMBIOS UUID; without one it has none. */
   uuid?: string;
   /**
-   * UEFI by its own PXE client, the same with Secure Boot and Microsoft's keys, by HTTP with its PXE switched off, or BIOS with a
+   * UEFI by its own PXE client, by that of IPv6 alone, with Secure Boot and Microsoft's keys, by HTTP with its PXE switched off, or BIOS with a
    * card whose ROM is a plain PXE client.
    */
-  boots: "pxe" | "secure" | "http" | "bios";
+  boots: "pxe" | "pxe6" | "secure" | "http" | "bios";
   /** Where the bridge is. */
   host: RackHost;
   bridge: string;
@@ -76,10 +76,12 @@ function biosWords(mac: string, directory: string): string[] {
   ];
 }
 
-function uefiWords(mac: string, boots: "pxe" | "secure" | "http", directory: string): string[] {
+function uefiWords(mac: string, boots: "pxe" | "pxe6" | "secure" | "http", directory: string): string[] {
   const variables = join(directory, "variables.fd");
   copyFileSync(boots === "secure" ? secureVariables : uefiVariables, variables);
-  const off = boots === "http" ? ["IPv4PXESupport", "IPv6PXESupport"] : [];
+  const off = { http: ["IPv4PXESupport", "IPv6PXESupport"], pxe6: ["IPv4PXESupport"], pxe: [], secure: [] }[
+    boots
+  ];
   const machine =
     boots === "secure"
       ? "-machine q35,smm=on -global driver=cfi.pflash01,property=secure,value=on"
