@@ -4,6 +4,7 @@ import { createHead } from "./app.ts";
 import { asProxy } from "./config/config.ts";
 import { loadConfig } from "./config/load.ts";
 import type { Log } from "./lib/log.ts";
+import { putHelperThreadsLast } from "./system/helper-threads.ts";
 
 /**
  * The head as a process: starts it, waits for SIGTERM, SIGINT or SIGHUP, stops it in order. A second signal does not
@@ -15,6 +16,7 @@ export async function serve(configFile: string, { proxy }: { proxy: boolean }): 
     { level: process.env["PROVISION_LOG"] ?? "info" },
     pino.destination({ fd: 1, sync: true }),
   );
+  putHelperThreadsLast();
   const stopped = Promise.withResolvers<NodeJS.Signals>();
   const signals: NodeJS.Signals[] = ["SIGTERM", "SIGINT", "SIGHUP"];
   for (const signal of signals) process.on(signal, () => stopped.resolve(signal));
