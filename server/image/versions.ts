@@ -28,19 +28,28 @@ import {
  */
 export function createImageCatalog(store: string): ImageCatalog {
   const manifests = new ManifestCache();
+  const listings = new ListingCache();
+  const versionsOf = (name: string): ImageVersion[] => {
+    const { versions, current } = listings.read(path.join(store, name));
+    return [...versions].flatMap(
+      (version) => imageOf(path.join(store, name, version), manifests, version === current) ?? [],
+    );
+  };
   const list = (): ImageVersion[] =>
     directoriesOf(store)
       .filter((name) => parseReference(name) !== undefined)
-      .flatMap((name) => versionsOf(path.join(store, name), manifests))
+      .flatMap(versionsOf)
       .sort((left, right) => naturalOrder(left.name, right.name) || right.builtAtMs - left.builtAtMs);
   return {
     list,
     find: (reference) => {
       const wanted = parseReference(reference);
       if (wanted === undefined) return undefined;
-      return versionsOf(path.join(store, wanted.name), manifests).find((image) =>
-        wanted.version === undefined ? image.current : image.version === wanted.version,
-      );
+      const directory = path.join(store, wanted.name);
+      const { versions, current } = listings.read(directory);
+      const version = wanted.version ?? current;
+      if (version === undefined || !versions.has(version)) return undefined;
+      return imageOf(path.join(directory, version), manifests, version === current);
     },
   };
 }
@@ -59,16 +68,6 @@ export function makeCurrent(store: string, name: string, version: string): void 
       cause: error,
     });
   }
-}
-
-function versionsOf(directory: string, manifests: ManifestCache): ImageVersion[] {
-  const current = currentOf(directory);
-  return directoriesOf(directory)
-    .filter(isVersionName)
-    .flatMap((version) => {
-      const image = imageOf(path.join(directory, version), manifests, version === current);
-      return image === undefined ? [] : [image];
-    });
 }
 
 /** Undefined for what no build has finished. What somebody took away later is for the boot path to complain of. */
@@ -91,6 +90,40 @@ function imageOf(directory: string, manifests: ManifestCache, current: boolean):
     current,
     bytes: manifest.bytes,
   };
+}
+
+/** What an image's directory holds; `current`: the version that the link names. A link to anywhere else is not followed. */
+type Listing = { versions: ReadonlySet<string>; current: string | undefined };
+
+/**
+ * Every script asks for its image, so a directory is read again only when it has changed. Linux stamps changes by its clock's
+ * tick, 10 ms at most: what changed so shortly before it was read may change again under the same stamp.
+ */
+class ListingCache {
+  readonly #entries = new Map<string, { stamp: string; listing: Listing }>();
+
+  read(directory: string): Listing {
+    const stat = statSync(directory, { throwIfNoEntry: false });
+    const stamp = stat === undefined ? "" : `${stat.ino} ${stat.mtimeMs}`;
+    const known = this.#entries.get(directory);
+    if (known !== undefined && known.stamp === stamp) return known.listing;
+    const listing = listingOf(directory);
+    const settled = stat !== undefined && Math.abs(Date.now() - stat.mtimeMs) > tickMs;
+    if (settled) this.#entries.set(directory, { stamp, listing });
+    else this.#entries.delete(directory);
+    return listing;
+  }
+}
+
+const tickMs = 50;
+
+function listingOf(directory: string): Listing {
+  const versions = new Set(directoriesOf(directory).filter(isVersionName));
+  try {
+    return { versions, current: readlinkSync(path.join(directory, currentLink)) };
+  } catch {
+    return { versions, current: undefined };
+  }
 }
 
 /** Manifests never change in place; their files are read again only when they look different. */
@@ -117,15 +150,6 @@ function parseManifest(file: string): Manifest | undefined {
     return manifestSchema.parse(JSON.parse(readFileSync(file, "utf8")));
   } catch {
     return undefined; // another program's, or cut short by a full disk
-  }
-}
-
-/** The version that the link names. A link to anywhere else is not followed. */
-function currentOf(directory: string): string | undefined {
-  try {
-    return readlinkSync(path.join(directory, currentLink));
-  } catch {
-    return undefined;
   }
 }
 

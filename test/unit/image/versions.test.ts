@@ -1,5 +1,13 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, beforeEach, describe, it } from "node:test";
@@ -75,6 +83,30 @@ describe("image catalog", () => {
       current: false,
       bytes: 12,
     });
+  });
+
+  it("sees every change at once, of a directory long at rest and of two within one tick of the clock", () => {
+    addVersion("debian-13", first, 1);
+    addVersion("debian-13", second, 2);
+    const catalog = createImageCatalog(store);
+    makeCurrent(store, "debian-13", first);
+    const longAgo = new Date(Date.now() - 3_600_000);
+    utimesSync(path.join(store, "debian-13"), longAgo, longAgo);
+    assert.equal(catalog.find("debian-13")?.version, first);
+    assert.equal(catalog.find("debian-13")?.version, first);
+    for (let change = 0; change < 100; change += 1) {
+      const wanted = change % 2 === 0 ? second : first;
+      makeCurrent(store, "debian-13", wanted);
+      // As a kernel before 6.13 stamps it, and file systems that cannot do better.
+      const tick = new Date(Math.floor(Date.now() / 10) * 10);
+      utimesSync(path.join(store, "debian-13"), tick, tick);
+      assert.equal(catalog.find("debian-13")?.version, wanted, `after change ${change}`);
+    }
+    utimesSync(path.join(store, "debian-13"), longAgo, longAgo);
+    assert.equal(catalog.find(`debian-13@${second}`)?.version, second);
+    rmSync(path.join(store, "debian-13", second), { recursive: true });
+    assert.equal(catalog.find(`debian-13@${second}`), undefined);
+    assert.equal(catalog.find("debian-13")?.version, first);
   });
 
   it("finds the current version by the name alone", () => {
