@@ -126,10 +126,10 @@ function askerOf(kind: LoaderKind): Asker {
     }
     case "grub":
     case "shim": {
-      return { dialect: "grub", via: "tftp" };
+      return { ...ipxeAsker, dialect: "grub", via: "tftp" };
     }
     case "pxelinux": {
-      return { dialect: "pxelinux", via: "http" };
+      return { ...ipxeAsker, dialect: "pxelinux" };
     }
   }
 }

@@ -22,7 +22,7 @@ import { fileInMemory } from "./tftp/served-file.ts";
 import { shareOpens } from "./tftp/shared-open.ts";
 import { createTftpServer, type TftpServer } from "./tftp/server.ts";
 import { makeGrubImages } from "./boot/grub-image.ts";
-import { bootUrls } from "./boot/boot-urls.ts";
+import { familyOf } from "./boot/boot-urls.ts";
 import { openConfined } from "./boot/confined-file.ts";
 import { type Ip, prefixOf } from "./lib/ipv6.ts";
 import type { DeviceAddress } from "./net/device-socket.ts";
@@ -50,7 +50,7 @@ export async function createHead(
   const dhcp6 = createDhcp6Server({
     device: config.interface,
     mac: network.macs[config.interface],
-    site: ipv6Site(config, loaderFor),
+    site: ipv6Site(config, core),
     directory,
     record: tracker.record,
     log,
@@ -80,7 +80,7 @@ export async function createHead(
       address,
       port: config.ports.tftp,
       singlePort: config.tftp.singlePort,
-      open: tftpFiles.open,
+      open: (path) => tftpFiles.open(path, familyOf(address)),
       onFetched: ({ path, bytes, durationMs, outcome }) => {
         if (outcome === "done") tftpFiles.fetched(path, bytes, durationMs);
       },
@@ -175,13 +175,12 @@ function onPort(address: Ip, port: number, device: string): string {
 /** The database is open before there are parts and closed after them. */
 const opened = { start: async () => {}, stop: async () => {} };
 
-function ipv6Site(config: Config, loaderFor: Core["loaderFor"]): Dhcp6ServerOptions["site"] {
-  const { ipv6, networks, domain, unknownMachines, ports } = config;
-  if (ipv6 === undefined) return undefined;
+function ipv6Site(config: Config, { loaderFor, urls6: urls }: Core): Dhcp6ServerOptions["site"] {
+  const { ipv6, networks, domain, unknownMachines } = config;
+  if (ipv6 === undefined || urls === undefined) return undefined;
   const { address, dns } = ipv6;
   // As long as the addresses of the interface's own IPv4 network.
   const [{ leaseSeconds }] = networks;
-  const urls = bootUrls(address, ports.http);
   return { prefix: prefixOf(address), leaseSeconds, domain, dns, unknownMachines, loaderFor, urls };
 }
 

@@ -61,6 +61,8 @@ export type Core = {
   catalog: ImageCatalog;
   desk: BootDesk;
   urls: BootUrls;
+  /** The same by IPv6, where the site has it. */
+  urls6: BootUrls | undefined;
   /** Which loader a node is given, or a machine that is none. */
   loaderFor: (node: ClusterNode | undefined) => LoaderKind;
   leaseStore: LeaseStore;
@@ -98,13 +100,14 @@ async function compose(config: Config, database: Database, log: Log): Promise<Co
   const templatesOf = (room: string) =>
     createTemplates(join(checkout, "templates", room), `templates/${room}`);
   const urls = bootUrls(config.address, config.ports.http);
+  const urls6 = config.ipv6 === undefined ? undefined : bootUrls(config.ipv6.address, config.ports.http);
   const nfsExports = exportsOf(config);
   const desk = new BootDesk({
     directory,
     nodeSeenAt: (mac) => tracker.nodeSeenAt(mac),
     catalog,
     credentials,
-    urls,
+    urls: { ipv4: urls, ipv6: urls6 },
     clock,
     templates: {
       ipxe: templatesOf("ipxe"),
@@ -170,6 +173,7 @@ async function compose(config: Config, database: Database, log: Log): Promise<Co
     catalog,
     desk,
     urls,
+    urls6,
     loaderFor: (node: ClusterNode | undefined) => inherited("loader", node, directory, config).value,
     leaseStore,
     bootStore,

@@ -10,7 +10,7 @@ import type { Templates } from "../template/engine.ts";
 import type { Admission } from "./admission.ts";
 import { type BootPlan, kernelArguments, planBoot } from "./boot-plan.ts";
 import { type Asker, type Dialect, ipxeAsker, type ScriptAnswer, scriptView } from "./boot-script.ts";
-import type { BootFile, BootUrls, Via } from "./boot-urls.ts";
+import type { BootFile, BootUrls, IpFamily } from "./boot-urls.ts";
 import type { Credentials } from "./credentials.ts";
 import { ScriptCache } from "./script-cache.ts";
 
@@ -21,7 +21,8 @@ export type BootDeskParts = {
   catalog: ImageCatalog;
   credentials: Credentials;
   templates: Readonly<Record<Dialect, Templates>>;
-  urls: BootUrls;
+  /** Of a family that the head has no address of: none asks by it. */
+  urls: Readonly<{ ipv4: BootUrls; ipv6: BootUrls | undefined }>;
   record: RecordEvent;
   clock: Clock;
   /** The head's defaults. */
@@ -97,8 +98,7 @@ export class BootDesk {
   }
 
   /** What a machine is told to do that cannot be served now for want of connections: wait, and ask again. Begins nothing. */
-  putOff(asked: BootIdentity, dialect: Dialect): string {
-    const asker: Asker = { dialect, via: "http" };
+  putOff(asked: BootIdentity, asker: Asker): string {
     const { admission, elapsedMs } = this.#parts;
     const node = this.#nodeOf(asked);
     if (node === undefined) return this.#render({ kind: "wait", machine: asked }, asker);
@@ -109,9 +109,10 @@ export class BootDesk {
    * What a GRUB runs that has just started: its machine's script, over and over. `machine` undefined: GRUB puts in its own
    * port's MAC.
    */
-  grubConfig(machine: BootIdentity | undefined, via: Via): string {
-    const scriptPath = this.#parts.urls.grubScript(via, machine);
-    return this.#parts.templates.grub.render("main.grub", { head: this.#parts.urls.base, scriptPath });
+  grubConfig(machine: BootIdentity | undefined, { via, family }: Pick<Asker, "via" | "family">): string {
+    const urls = this.#urls(family);
+    const scriptPath = urls.grubScript(via, machine);
+    return this.#parts.templates.grub.render("main.grub", { head: urls.base, scriptPath });
   }
 
   /** What this machine would be told. Begins nothing and takes no turn. */
@@ -175,7 +176,7 @@ export class BootDesk {
       groups: node.groups.map((name) => directory.group(name)),
       template: this.#template("boot", asker.dialect),
     };
-    const key = `${asker.dialect} ${asker.via} ${machine.mac} ${machine.name ?? ""}`;
+    const key = `${asker.dialect} ${asker.via} ${asker.family} ${machine.mac} ${machine.name ?? ""}`;
     return this.#scripts.script(key, source, { text: nonce, placeholder }, () =>
       this.#render(
         { kind: "boot", machine, node, image, nonce: placeholder, arguments: this.argumentsOf(node, image) },
@@ -198,7 +199,12 @@ export class BootDesk {
   }
 
   #render(answer: ScriptAnswer, asker: Asker): string {
-    return this.#template(answer.kind, asker.dialect)(scriptView(answer, asker, this.#parts.urls));
+    return this.#template(answer.kind, asker.dialect)(scriptView(answer, asker, this.#urls(asker.family)));
+  }
+
+  #urls(family: IpFamily): BootUrls {
+    const { urls } = this.#parts;
+    return urls[family] ?? urls.ipv4;
   }
 
   #currentPlan(node: ClusterNode): BootPlan {

@@ -3,17 +3,20 @@ import { hyphenated } from "../lib/mac.ts";
 import type { BootIdentity } from "../model/boot-identity.ts";
 import type { ImageVersion } from "../model/image.ts";
 import type { ClusterNode } from "../model/node.ts";
-import type { BootFile, BootOf, BootUrls, Via } from "./boot-urls.ts";
+import type { BootFile, BootOf, BootUrls, IpFamily, Via } from "./boot-urls.ts";
 
 /** Loaders that take a script of ours: what each calls it, and where its templates lie (templates/DIALECT). */
 export const dialects = ["ipxe", "grub", "pxelinux"] as const;
 
 export type Dialect = (typeof dialects)[number];
 
-/** A loader that asks: in which language, and by which protocol, by which it then fetches the rest too. iPXE has HTTP. */
-export type Asker = { dialect: Dialect; via: Via };
+/**
+ * A loader that asks: in which language, and by which protocols, by which it then fetches the rest too: firmware that has
+ * booted by one family need not have an address of the other. iPXE has HTTP.
+ */
+export type Asker = { dialect: Dialect; via: Via; family: IpFamily };
 
-export const ipxeAsker: Asker = { dialect: "ipxe", via: "http" };
+export const ipxeAsker: Asker = { dialect: "ipxe", via: "http", family: "ipv4" };
 
 /** What a loader that asks is to be told. */
 export type ScriptAnswer =
@@ -33,7 +36,7 @@ export type ScriptAnswer =
 const waitSeconds = 5;
 
 function fileUrl(
-  { dialect, via }: Asker,
+  { dialect, via }: Pick<Asker, "dialect" | "via">,
   urls: BootUrls,
   machine: BootIdentity,
   boot: BootOf,
@@ -56,7 +59,11 @@ function fileUrl(
 }
 
 /** The variables of an answer's script; its template is `KIND.DIALECT`. */
-export function scriptView(answer: ScriptAnswer, { dialect, via }: Asker, urls: BootUrls): object {
+export function scriptView(
+  answer: ScriptAnswer,
+  { dialect, via }: Pick<Asker, "dialect" | "via">,
+  urls: BootUrls,
+): object {
   const always = {
     head: urls.base,
     scriptUrl: urls.script(answer.machine),

@@ -4,6 +4,13 @@ import type { ImageVersion } from "../model/image.ts";
 import { isNodeName } from "../model/node.ts";
 import type { Dialect } from "./boot-script.ts";
 
+/** The two that a head has addresses of. */
+export type IpFamily = "ipv4" | "ipv6";
+
+export function familyOf(address: string): IpFamily {
+  return address.includes(":") ? "ipv6" : "ipv4";
+}
+
 /** What a loader fetches for the kernel's sake: two files of an image version, and the node's own. */
 export type BootFile = "kernel" | "initrd" | "overlay";
 
@@ -37,7 +44,7 @@ export type BootUrls = {
 
 /** Port 80 is left out: some firmware cannot read it in a URL. An IPv6 address stands in brackets (RFC 3986 section 3.2.2). */
 export function bootUrls(address: string, port: number): BootUrls {
-  const host = address.includes(":") ? `[${address}]` : address;
+  const host = familyOf(address) === "ipv6" ? `[${address}]` : address;
   const base = port === 80 ? `http://${host}` : `http://${host}:${port}`;
   const device = (via: Via): string =>
     via === "tftp" ? `(tftp,${address})` : `(http,${base.slice("http://".length)})`;

@@ -9,7 +9,14 @@ import type { ClusterNode } from "../model/node.ts";
 import type { BootDesk } from "./boot-desk.ts";
 import type { Asker } from "./boot-script.ts";
 import { bootOf, imageOf, overlayOf } from "./boot-of.ts";
-import { type BootFile, type OwnPath, readGrubConfig, readOwnPath, readPxelinuxConfig } from "./boot-urls.ts";
+import {
+  type BootFile,
+  type IpFamily,
+  type OwnPath,
+  readGrubConfig,
+  readOwnPath,
+  readPxelinuxConfig,
+} from "./boot-urls.ts";
 import type { Credentials } from "./credentials.ts";
 
 export type TftpFilesParts<File> = {
@@ -34,7 +41,7 @@ export type TftpFiles<File> = {
    * GRUB's `grub.cfg`, in whatever directory and for whatever port. And the loader directories' own files, for machines
    * whose DHCP server is another.
    */
-  open: (path: string) => Promise<File | undefined>;
+  open: (path: string, family: IpFamily) => Promise<File | undefined>;
   /** Notes a whole transfer of a machine's own file. */
   fetched: (path: string, bytes: number, durationMs: number) => void;
 };
@@ -42,7 +49,7 @@ export type TftpFiles<File> = {
 export function createTftpFiles<File>(parts: TftpFilesParts<File>): TftpFiles<File> {
   const files = new Files(parts);
   return {
-    open: (path) => files.open(path),
+    open: (path, family) => files.open(path, family),
     fetched: (path, bytes, durationMs) => files.fetched(path, bytes, durationMs),
   };
 }
@@ -54,16 +61,17 @@ class Files<File> {
     this.#parts = parts;
   }
 
-  async open(path: string): Promise<File | undefined> {
+  async open(path: string, family: IpFamily): Promise<File | undefined> {
     const grub = readGrubConfig(path);
-    if (grub !== undefined) return this.#fromText(this.#parts.desk.grubConfig(grub.machine, "tftp"));
+    if (grub !== undefined)
+      return this.#fromText(this.#parts.desk.grubConfig(grub.machine, { via: "tftp", family }));
     const pxelinux = readPxelinuxConfig(path);
     if (pxelinux !== undefined) {
-      const asker: Asker = { dialect: "pxelinux", via: pxelinux.via };
+      const asker: Asker = { dialect: "pxelinux", via: pxelinux.via, family };
       return this.#fromText(this.#parts.desk.beginBoot(pxelinux.machine, asker));
     }
     const own = readOwnPath(path);
-    return own === undefined ? await this.#parts.openLoader(path) : await this.#openOwn(own);
+    return own === undefined ? await this.#parts.openLoader(path) : await this.#openOwn(own, family);
   }
 
   fetched(path: string, bytes: number, durationMs: number): void {
@@ -77,10 +85,11 @@ class Files<File> {
     record({ kind: step, ...subject, atMs: clock.nowMs(), file, bytes, durationMs, via: "tftp" });
   }
 
-  async #openOwn({ machine, file }: OwnPath): Promise<File | undefined> {
+  async #openOwn({ machine, file }: OwnPath, family: IpFamily): Promise<File | undefined> {
     switch (file.kind) {
       case "script": {
-        return this.#fromText(this.#parts.desk.beginBoot(machine, { dialect: file.dialect, via: "tftp" }));
+        const asker: Asker = { dialect: file.dialect, via: "tftp", family };
+        return this.#fromText(this.#parts.desk.beginBoot(machine, asker));
       }
       case "loader": {
         return await this.#openLoader(machine, file.name);

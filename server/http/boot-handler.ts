@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { BootDesk } from "../boot/boot-desk.ts";
 import { bootOf, imageOf, overlayOf } from "../boot/boot-of.ts";
+import type { Asker, Dialect } from "../boot/boot-script.ts";
 import { readIdentity } from "../boot/boot-urls.ts";
 import type { Credentials } from "../boot/credentials.ts";
 import type { Clock } from "../lib/clock.ts";
@@ -92,13 +93,13 @@ function answer(parts: BootHandlerParts, exchange: Exchange, target: BootTarget)
   switch (target.kind) {
     case "script": {
       const machine = machineOf(target.machine);
-      const asker = { dialect: target.dialect, via: "http" } as const;
+      const asker = askerOf(request, target.dialect);
       const { desk } = parts;
       sendText(response, 200, method === "HEAD" ? desk.peek(machine, asker) : desk.beginBoot(machine, asker));
       return undefined;
     }
     case "grub-config": {
-      sendText(response, 200, parts.desk.grubConfig(target.machine, "http"));
+      sendText(response, 200, parts.desk.grubConfig(target.machine, askerOf(request, "grub")));
       return undefined;
     }
     case "loader": {
@@ -119,6 +120,11 @@ function answer(parts: BootHandlerParts, exchange: Exchange, target: BootTarget)
   }
 }
 
+/** Of IPv6 the head has a listener of its own: its connections' addresses are no IPv4 addresses in disguise. */
+function askerOf({ socket }: IncomingMessage, dialect: Dialect): Asker {
+  return { dialect, via: "http", family: socket.localFamily === "IPv6" ? "ipv6" : "ipv4" };
+}
+
 /** `request.headers` is made only when asked for, and a script needs nothing else of it. */
 function hasBody({ rawHeaders }: IncomingMessage): boolean {
   return rawHeaders.some((name, at) => {
@@ -129,9 +135,9 @@ function hasBody({ rawHeaders }: IncomingMessage): boolean {
 }
 
 /** A loader that is turned away by an error falls to a shell: one that asks for its script is told to wait instead. */
-function putOff(parts: BootHandlerParts, { response }: Exchange, target: BootTarget): void {
+function putOff(parts: BootHandlerParts, { request, response }: Exchange, target: BootTarget): void {
   if (target.kind === "script") {
-    sendText(response, 200, parts.desk.putOff(machineOf(target.machine), target.dialect), [
+    sendText(response, 200, parts.desk.putOff(machineOf(target.machine), askerOf(request, target.dialect)), [
       "connection",
       "close",
     ]);

@@ -87,6 +87,8 @@ describe("a head with an IPv6 network", () => {
           `http://[fd77::1]:8080/boot/${mac}/script.ipxe`,
         ]);
         assert.match(fetched.stdout, /^#!ipxe/);
+        assert.match(fetched.stdout, /http:\/\/\[fd77::1\]:8080\/boot\//);
+        assert.doesNotMatch(fetched.stdout, /http:\/\/\d/, "it may have no IPv4 address");
         const file = "snponly.efi";
         const there = `boot/${mac}/loader/${file}`;
         const local = (name: string): string => join(folder, name);

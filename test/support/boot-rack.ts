@@ -87,11 +87,12 @@ export async function openBootRack(
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
   const urls = bootUrls("127.0.0.1", port);
+  const urls6 = bootUrls("::1", port);
   const desk = new BootDesk({
     directory,
     nodeSeenAt: (mac) => tracker.nodeSeenAt(mac),
     credentials,
-    urls,
+    urls: { ipv4: urls, ipv6: urls6 },
     clock,
     catalog,
     templates: {

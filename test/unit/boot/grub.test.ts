@@ -43,7 +43,10 @@ test("a GRUB that was fetched by HTTP fetches all the rest so, and is told to wa
     assert.equal((await fetch(place.replace(device, rack.base))).status, 200, place);
   }
   assert.match(
-    rack.desk.putOff({ mac: rack.node.macs[0] ?? ("" as never) }, "grub"),
+    rack.desk.putOff(
+      { mac: rack.node.macs[0] ?? ("" as never) },
+      { dialect: "grub", via: "http", family: "ipv4" },
+    ),
     /waits for its turn[^]*\nsleep \d/,
   );
   const before = await text(`/boot/${mac}/script.grub`);

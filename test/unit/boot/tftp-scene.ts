@@ -1,4 +1,5 @@
 import type { TestContext } from "node:test";
+import type { IpFamily } from "../../../server/boot/boot-urls.ts";
 import { createTftpFiles } from "../../../server/boot/tftp-files.ts";
 import type { BootEvent } from "../../../server/model/boot-event.ts";
 import { openBootRack } from "../../support/boot-rack.ts";
@@ -21,5 +22,7 @@ export async function openTftp(t: TestContext) {
     fromBytes: (bytes) => Buffer.from(bytes).toString(),
     overlay: async (_node, token) => Buffer.from(`token ${token}`),
   });
-  return { ...rack, ...files, events };
+  const open = (path: string, family: IpFamily = "ipv4"): Promise<string | undefined> =>
+    files.open(path, family);
+  return { ...rack, open, fetched: files.fetched, events };
 }
