@@ -102,7 +102,7 @@ function content(size: number): Buffer {
   return bytes;
 }
 
-async function fetchFile(program: ClientProgram, size: number): Promise<void> {
+async function fetchFile(program: ClientProgram, size: number, { lossy = false } = {}): Promise<void> {
   const local = join(place, "fetched");
   rmSync(local, { force: true });
   const { exitCode, stderr } = await rack.exec(rack.client("client"), program.get(`file-${size}`, local), {
@@ -113,16 +113,21 @@ async function fetchFile(program: ClientProgram, size: number): Promise<void> {
   assert.equal(exitCode, 0, stderr);
   assert.ok(existsSync(local), "no file was written");
   assert.ok(readFileSync(local).equals(content(size)), `${size} bytes came back changed`);
-  assert.deepEqual(await report(`file-${size}`), { outcome: "done", bytes: size, peer: "10.77.0.5" });
+  const { message, ...told } = await report(`file-${size}`);
+  // A client that has everything leaves, and its last acknowledgement is lost as any other: the head cannot know.
+  const leftEarly = lossy && message === "the last block was never acknowledged";
+  assert.deepEqual(told, { outcome: leftEarly ? "failed" : "done", bytes: size, peer: "10.77.0.5" });
 }
 
 /** The server's report on the file, whose last ACK it may see after the client has gone. */
-async function report(path: string): Promise<object> {
+async function report(
+  path: string,
+): Promise<{ outcome: string; bytes: number; peer: string; message?: string }> {
   for (;;) {
     const line = await lines.next();
-    const fetch = JSON.parse(String(line.value)) as Record<string, unknown>;
-    if (fetch["path"] !== path) continue;
-    return { outcome: fetch["outcome"], bytes: fetch["bytes"], peer: fetch["peer"] };
+    const fetch = JSON.parse(String(line.value)) as Awaited<ReturnType<typeof report>> & { path: string };
+    const { outcome, bytes, peer, message } = fetch;
+    if (fetch.path === path) return { outcome, bytes, peer, ...(message === undefined ? {} : { message }) };
   }
 }
 
@@ -152,7 +157,8 @@ describe("over a network that loses 2 % of the packets each way", () => {
 
   // The npm client gives up after a loss from any server: with a window it answers a gap with packets that are none.
   for (const [name, program] of Object.entries(programs)) {
-    if (!name.startsWith("npm")) it(`${name} fetches 256 KiB`, () => fetchFile(program, lossySize));
+    if (!name.startsWith("npm"))
+      it(`${name} fetches 256 KiB`, () => fetchFile(program, lossySize, { lossy: true }));
   }
 });
 
