@@ -47,6 +47,7 @@ test(
       "kernel http",
       "initrd http",
       "overlay http",
+      "offered system 4", // the root is by IPv4
       "starting",
     ]);
   },
