@@ -78,7 +78,10 @@ class Watch implements DescriptorWatch {
         setImmediate(this.#read);
       },
     );
-    this.#check(this.#start());
+    const started = this.#start();
+    // libuv has the handle in its list already, and must let go of it before its memory goes.
+    if (started < 0) this.close();
+    this.#check(started);
   }
 
   close(): void {

@@ -40,6 +40,16 @@ test("addresses never used come first, in order; then the one that is free for l
   assert.equal(table.freeAddress(network, 5000, any), "10.77.0.201");
 });
 
+test("an address that was offered to one machine and leased to another is no longer kept for the first", () => {
+  const table = new LeaseTable([network]);
+  table.hold(ip("10.77.0.200"), bert, 6000);
+  table.set(lease(200, { expiresAtMs: 5000 }));
+  assert.equal(table.lastAddress(wire, bert, undefined, 10), undefined);
+  table.hold(ip("10.77.0.201"), bert, 6000);
+  assert.deepEqual(table.holder(ip("10.77.0.200"), 10), { kind: "machine", mac: anna });
+  assert.equal(table.lastAddress(wire, bert, undefined, 10), "10.77.0.201");
+});
+
 test("a release frees the address at once, not when the lease would have ended", () => {
   const table = new LeaseTable([placeOf({ from: pool.from, to: pool.from })]);
   table.set(lease(200, { expiresAtMs: 1_000_000 }));

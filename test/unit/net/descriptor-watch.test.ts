@@ -94,6 +94,25 @@ test("once closed it tells nothing, even of what had come before", async (t) => 
   assert.equal(calls, 1);
 });
 
+test("one that another closes in the same turn tells nothing", async (t) => {
+  const [left, right] = [scene(t), scene(t)];
+  await Promise.all([left.send("one"), right.send("one")]);
+  const calls: string[] = [];
+  await new Promise<void>((resolve) => {
+    const end = (name: string): void => {
+      calls.push(name);
+      for (const watch of watches) watch.close();
+      resolve();
+    };
+    const watches = [
+      watchDescriptor(left.fd, () => end("left")),
+      watchDescriptor(right.fd, () => end("right")),
+    ];
+  });
+  await turns(20);
+  assert.equal(calls.length, 1, calls.join(" "));
+});
+
 test("a descriptor may be watched again, by many one after the other", async (t) => {
   const { fd, read, send } = scene(t);
   for (let round = 0; round < 50; round += 1) {
